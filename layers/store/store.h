@@ -1,0 +1,102 @@
+// The store: a directory that holds branches, deltas and layers (layers/FORMAT.md §1).
+//
+// There is no store daemon. Processes agree through the store lock (short transactions only: a few
+// small files written, never a copy of data) and through one lock per branch (held as long as the branch is open
+// for writing, P9). Threads: a Store is immutable after open(); any thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "layers/format/layer.h"
+#include "layers/io/env.h"
+#include "layers/store/manifest.h"
+
+namespace branchfs {
+
+inline constexpr std::uint32_t kStoreVersion = 1;
+
+// Proof that the store lock is held; released when destroyed.
+class StoreLock {
+ public:
+  explicit StoreLock(std::unique_ptr<File> file) : file_(std::move(file)) {}
+
+ private:
+  std::unique_ptr<File> file_;
+};
+
+// Proof that a branch is held (exclusive: for writing, shared: read-only mount). Released when destroyed.
+class BranchLock {
+ public:
+  explicit BranchLock(std::unique_ptr<File> file) : file_(std::move(file)) {}
+  // Says who holds it, for the second attempt's error: JSON {"pid":…,"mountpoint":…,"what":…}.
+  Status describe_holder(const nlohmann::json& holder);
+
+ private:
+  std::unique_ptr<File> file_;
+};
+
+struct BranchInfo {
+  std::string name;
+  Manifest manifest;
+};
+
+// [A-Za-z0-9][A-Za-z0-9._/-]{0,62}, no "..", no empty component, none beginning with '.' or '-', no trailing '/'.
+Status check_branch_name(std::string_view name);
+
+class Store {
+ public:
+  // Makes an empty store in `dir` (created 0700 if missing; must be empty). Kind::exists when it is a store already.
+  static Status init(Env& env, const std::string& dir);
+  // Refuses what is not a store (not_found), a newer format (refused), one owned by another user
+  // unless root, or writable for everyone (refused).
+  static Result<std::shared_ptr<Store>> open(Env& env, const std::string& dir);
+
+  [[nodiscard]] Env& env() const { return env_; }
+  [[nodiscard]] const std::string& dir() const { return dir_; }
+  [[nodiscard]] ObjectId id() const { return id_; }
+  [[nodiscard]] LayerSet& layers() const { return *layers_; }
+
+  // The only place where file names of the store are made.
+  [[nodiscard]] std::string branches_dir() const { return dir_ + "/branches"; }
+  [[nodiscard]] std::string branch_dir(std::string_view name) const;
+  [[nodiscard]] std::string deltas_dir() const { return dir_ + "/deltas"; }
+  [[nodiscard]] std::string delta_dir(ObjectId id) const { return deltas_dir() + "/" + id.hex(); }
+  [[nodiscard]] std::string layers_dir() const { return dir_ + "/layers"; }
+  [[nodiscard]] std::string layer_path(ObjectId id) const { return layers_dir() + "/" + id.hex() + ".layer"; }
+  // A layer being written; its writer holds an exclusive flock on it, so gc can tell a dead one.
+  [[nodiscard]] std::string layer_tmp_path(ObjectId id) const { return layers_dir() + "/" + id.hex() + ".tmp"; }
+  [[nodiscard]] std::string trash_dir() const { return dir_ + "/trash"; }
+  [[nodiscard]] std::string reap_dir() const { return dir_ + "/reap"; }
+  static Result<std::string> decode_branch_dir(std::string_view encoded);
+
+  Result<StoreLock> lock() const;
+  // Kind::busy with the holder's description when someone else holds it.
+  Result<BranchLock> lock_branch(const std::string& name, LockMode mode) const;
+  // Who holds the branch: JSON as written by describe_holder, or null when nobody does.
+  Result<nlohmann::json> branch_holder(const std::string& name) const;
+
+  [[nodiscard]] bool has_branch(const std::string& name) const;
+  Result<Manifest> read_manifest(const std::string& name) const;  // not_found: "no branch \"x\""
+  Status write_manifest(const StoreLock&, const std::string& name, const Manifest& manifest) const;
+  // Branches sorted by name. A manifest that does not decode is reported to `damaged` and left out.
+  Result<std::vector<BranchInfo>> list(
+      const std::function<void(const std::string& name, const Error&)>& damaged = {}) const;
+  Result<std::string> name_of(ObjectId branch) const;  // linear; not_found when gone
+
+  // Moves a file or directory of the store to trash/ (a rename; freed by empty_trash or gc).
+  Status trash(const std::string& path) const;
+  Status empty_trash() const;
+
+ private:
+  Store(Env& env, std::string dir, ObjectId id);
+  Env& env_;
+  std::string dir_;
+  ObjectId id_;
+  std::unique_ptr<LayerSet> layers_;
+};
+
+}  // namespace branchfs
