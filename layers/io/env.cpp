@@ -1,0 +1,60 @@
+#include "layers/io/env.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#include <utility>
+
+namespace branchfs {
+
+Mapping::Mapping(Mapping&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+Mapping& Mapping::operator=(Mapping&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+Mapping::~Mapping() {
+  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);  // NOLINT: munmap takes void*
+}
+
+bool Env::exists(const std::string& path) { return stat(path).ok(); }
+
+Result<std::string> Env::read_file(const std::string& path, std::size_t limit) {
+  BFS_ASSIGN(auto file, open(path, O_RDONLY));
+  BFS_ASSIGN(struct ::stat st, file->stat());
+  auto size = static_cast<std::size_t>(st.st_size);
+  if (size > limit) return make_error(Kind::damaged, path + ": larger than any file of its kind can be");
+  std::string content(size, '\0');
+  BFS_ASSIGN(std::size_t got, file->read_at(std::as_writable_bytes(std::span(content)), 0));
+  content.resize(got);
+  return content;
+}
+
+Status Env::replace_file(const std::string& path, std::string_view content, ::mode_t mode) {
+  std::string temporary = path + "." + new_id().hex() + ".tmp";
+  auto write = [&]() -> Status {
+    BFS_ASSIGN(auto file, open(temporary, O_WRONLY | O_CREAT | O_EXCL, mode));
+    BFS_TRY(file->write_at(std::as_bytes(std::span(content)), 0));
+    BFS_TRY(file->sync());
+    return rename(temporary, path);
+  };
+  if (Status written = write(); !written) {
+    ignore(unlink(temporary));  // the first error is the one to report
+    return written;
+  }
+  return sync_dir(path.substr(0, path.rfind('/')));
+}
+
+Status Env::remove_tree(const std::string& path) {
+  BFS_ASSIGN(struct ::stat st, stat(path));
+  if (!S_ISDIR(st.st_mode)) return unlink(path);
+  BFS_ASSIGN(auto items, list(path));
+  for (const DirItem& item : items) BFS_TRY(remove_tree(path + "/" + item.name));
+  return remove_dir(path);
+}
+
+}  // namespace branchfs

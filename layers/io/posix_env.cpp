@@ -1,0 +1,249 @@
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <string>
+
+#include "layers/io/env.h"
+
+namespace branchfs {
+namespace {
+
+class PosixFile final : public File {
+ public:
+  PosixFile(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
+  ~PosixFile() override { ::close(fd_); }
+  PosixFile(const PosixFile&) = delete;
+  PosixFile& operator=(const PosixFile&) = delete;
+
+  Result<std::size_t> read_at(std::span<std::byte> out, std::uint64_t offset) override {
+    std::size_t done = 0;
+    while (done < out.size()) {
+      ssize_t n = ::pread(fd_, out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) return sys_error("read " + path_);
+      if (n == 0) break;
+      done += static_cast<std::size_t>(n);
+    }
+    return done;
+  }
+
+  Status write_at(std::span<const std::byte> data, std::uint64_t offset) override {
+    std::size_t done = 0;
+    while (done < data.size()) {
+      ssize_t n = ::pwrite(fd_, data.data() + done, data.size() - done, static_cast<off_t>(offset + done));
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) return sys_error("write " + path_);
+      done += static_cast<std::size_t>(n);
+    }
+    return {};
+  }
+
+  Status append(std::span<const std::byte> data) override {
+    for (;;) {
+      ssize_t n = ::write(fd_, data.data(), data.size());
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) return sys_error("append to " + path_);
+      if (static_cast<std::size_t>(n) != data.size()) return sys_error("append to " + path_, ENOSPC);
+      return {};
+    }
+  }
+
+  Status sync_data() override { return ::fdatasync(fd_) == 0 ? Status{} : Status{sys_error("fdatasync " + path_)}; }
+  Status sync() override { return ::fsync(fd_) == 0 ? Status{} : Status{sys_error("fsync " + path_)}; }
+
+  Status truncate(std::uint64_t size) override {
+    if (::ftruncate(fd_, static_cast<off_t>(size)) != 0) return sys_error("truncate " + path_);
+    return {};
+  }
+
+  Status allocate(int mode, std::uint64_t offset, std::uint64_t length) override {
+    while (::fallocate(fd_, mode, static_cast<off_t>(offset), static_cast<off_t>(length)) != 0) {
+      if (errno != EINTR) return sys_error("fallocate " + path_);
+    }
+    return {};
+  }
+
+  Result<struct ::stat> stat() override {
+    struct ::stat st {};
+    if (::fstat(fd_, &st) != 0) return sys_error("stat " + path_);
+    return st;
+  }
+
+  Status set_times(const struct ::timespec times[2]) override {
+    if (::futimens(fd_, times) != 0) return sys_error("set times of " + path_);
+    return {};
+  }
+
+  Result<std::uint64_t> seek(std::uint64_t offset, int whence) override {
+    off_t at = ::lseek(fd_, static_cast<off_t>(offset), whence);
+    if (at < 0) return sys_error("seek in " + path_);
+    return static_cast<std::uint64_t>(at);
+  }
+
+  Result<std::size_t> copy_to(File& to, std::uint64_t from_offset, std::uint64_t to_offset,
+                              std::size_t length) override {
+    auto in = static_cast<off_t>(from_offset);
+    auto out = static_cast<off_t>(to_offset);
+    ssize_t n = ::copy_file_range(fd_, &in, to.fd(), &out, length, 0);
+    if (n < 0) return sys_error("copy from " + path_);
+    return static_cast<std::size_t>(n);
+  }
+
+  Result<Mapping> map(std::uint64_t offset, std::size_t length) override {
+    if (length == 0) return Mapping{};
+    void* at = ::mmap(nullptr, length, PROT_READ, MAP_SHARED, fd_, static_cast<off_t>(offset));
+    if (at == MAP_FAILED) return sys_error("map " + path_);
+    return Mapping{static_cast<const std::byte*>(at), length};
+  }
+
+  Result<bool> try_lock(LockMode mode) override {
+    if (::flock(fd_, (mode == LockMode::exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0) return true;
+    if (errno == EWOULDBLOCK) return false;
+    return sys_error("lock " + path_);
+  }
+
+  Status lock(LockMode mode) override {
+    while (::flock(fd_, mode == LockMode::exclusive ? LOCK_EX : LOCK_SH) != 0) {
+      if (errno != EINTR) return sys_error("lock " + path_);
+    }
+    return {};
+  }
+
+  void start_writeback(std::uint64_t offset, std::uint64_t length) override {
+    ::sync_file_range(fd_, static_cast<off64_t>(offset), static_cast<off64_t>(length), SYNC_FILE_RANGE_WRITE);
+  }
+
+  [[nodiscard]] int fd() const override { return fd_; }
+
+ private:
+  int fd_;
+  std::string path_;
+};
+
+// A directory descriptor for the time of one call.
+class DirFd {
+ public:
+  explicit DirFd(const std::string& path) : fd_(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {}
+  ~DirFd() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  DirFd(const DirFd&) = delete;
+  DirFd& operator=(const DirFd&) = delete;
+  [[nodiscard]] int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+class PosixEnv final : public Env {
+ public:
+  Result<std::unique_ptr<File>> open(const std::string& path, int flags, ::mode_t mode) override {
+    int fd = ::open(path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW, mode);
+    if (fd < 0) return sys_error("open " + path);
+    return std::unique_ptr<File>(std::make_unique<PosixFile>(fd, path));
+  }
+
+  Status make_dir(const std::string& path, ::mode_t mode) override {
+    if (::mkdir(path.c_str(), mode) != 0) return sys_error("create directory " + path);
+    return {};
+  }
+
+  Status rename(const std::string& from, const std::string& to, unsigned flags) override {
+    if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), flags) != 0) {
+      return sys_error("rename " + from + " to " + to);
+    }
+    return {};
+  }
+
+  Status unlink(const std::string& path) override {
+    if (::unlink(path.c_str()) != 0) return sys_error("remove " + path);
+    return {};
+  }
+
+  Status remove_dir(const std::string& path) override {
+    if (::rmdir(path.c_str()) != 0) return sys_error("remove directory " + path);
+    return {};
+  }
+
+  Status sync_dir(const std::string& path) override {
+    DirFd dir(path);
+    if (dir.get() < 0) return sys_error("open directory " + path);
+    if (::fsync(dir.get()) != 0) return sys_error("fsync directory " + path);
+    return {};
+  }
+
+  Status sync_filesystem(const std::string& path) override {
+    DirFd dir(path);
+    if (dir.get() < 0) return sys_error("open directory " + path);
+    if (::syncfs(dir.get()) != 0) return sys_error("sync the filesystem of " + path);
+    return {};
+  }
+
+  Result<std::vector<DirItem>> list(const std::string& path) override {
+    DIR* dir = ::opendir(path.c_str());
+    if (dir == nullptr) return sys_error("open directory " + path);
+    std::vector<DirItem> items;
+    errno = 0;
+    while (const dirent* entry = ::readdir(dir)) {
+      std::string name = entry->d_name;
+      if (name != "." && name != "..") items.push_back({std::move(name), entry->d_type});
+      errno = 0;
+    }
+    int err = errno;
+    ::closedir(dir);
+    if (err != 0) return sys_error("read directory " + path, err);
+    std::sort(items.begin(), items.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+    return items;
+  }
+
+  Result<struct ::stat> stat(const std::string& path) override {
+    struct ::stat st {};
+    if (::lstat(path.c_str(), &st) != 0) return sys_error("stat " + path);
+    return st;
+  }
+
+  Result<struct ::statvfs> space(const std::string& path) override {
+    struct ::statvfs st {};
+    if (::statvfs(path.c_str(), &st) != 0) return sys_error("statfs " + path);
+    return st;
+  }
+
+  struct ::timespec now() override {
+    struct ::timespec ts {};
+    ::clock_gettime(CLOCK_REALTIME, &ts);
+    return ts;
+  }
+
+  std::string boot_id() override {
+    // read_file() relies on st_size, which is 0 for files of procfs.
+    std::string id(36, '\0');
+    auto file = open("/proc/sys/kernel/random/boot_id", O_RDONLY, 0);
+    if (!file) return {};
+    auto got = (*file)->read_at(std::as_writable_bytes(std::span(id)), 0);
+    id.resize(got ? *got : 0);
+    return id;
+  }
+
+  ObjectId new_id() override {
+    ObjectId id;
+    while (!id.valid()) {
+      if (::getrandom(&id, sizeof id, 0) != static_cast<ssize_t>(sizeof id)) id = {};
+    }
+    return id;
+  }
+};
+
+}  // namespace
+
+Env& posix_env() {
+  static PosixEnv env;
+  return env;
+}
+
+}  // namespace branchfs
