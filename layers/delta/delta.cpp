@@ -1,0 +1,183 @@
+#include "layers/delta/delta.h"
+
+#include <fcntl.h>
+
+#include <fmt/format.h>
+
+#include "layers/base/checksum.h"
+#include "layers/base/codec.h"
+
+namespace branchfs {
+namespace {
+
+std::uint64_t hash_boot_id(Env& env) {
+  std::string id = env.boot_id();
+  return checksum(std::as_bytes(std::span(id)));
+}
+
+}  // namespace
+
+std::string Delta::file_path(Ino ino) const { return fmt::format("{}/f/{:016x}", dir_, ino.v); }
+
+Status Delta::create(Env& env, const std::string& dir, ObjectId id) {
+  BFS_TRY(env.make_dir(dir));
+  auto fill = [&]() -> Status {
+    BFS_TRY(env.make_dir(dir + "/f"));
+    BFS_TRY(Journal::create(env, dir + "/journal", id));
+    BFS_TRY(env.sync_dir(dir));
+    return env.sync_dir(dir.substr(0, dir.rfind('/')));
+  };
+  Status filled = fill();
+  if (!filled) ignore(env.remove_tree(dir));  // the first error is the one to report
+  return filled;
+}
+
+Result<bool> Delta::is_empty(Env& env, const std::string& dir, ObjectId id) {
+  BFS_ASSIGN(JournalScan scan,
+             Journal::scan(env, dir + "/journal", id, [](RecordType, std::span<const std::byte>) { return Status{}; }));
+  return scan.records == 0;
+}
+
+Result<std::unique_ptr<Delta>> Delta::open(Env& env, const std::string& dir, ObjectId id, bool writable,
+                                           const Apply& apply) {
+  std::unique_ptr<Delta> delta(new Delta(env, dir, id));
+  delta->boot_ = hash_boot_id(env);
+  BFS_TRY(delta->read_marks());
+  BFS_ASSIGN(delta->journal_,
+             Journal::open(env, dir + "/journal", id, writable, [&](RecordType type, std::span<const std::byte> payload) {
+               return delta->visit(type, payload, apply);
+             }));
+  return delta;
+}
+
+Status Delta::read_marks() {
+  for (const char* name : {"/confirm", "/sealed"}) {
+    if (!env_.exists(dir_ + name)) continue;
+    BFS_ASSIGN(auto scan, Journal::scan(env_, dir_ + name, id_, [&](RecordType type, std::span<const std::byte> payload) {
+                 auto value = Decoder(payload).get<std::uint64_t>();
+                 if (type == RecordType::confirm) confirmed_.insert(Ino{value});
+                 if (type == RecordType::sealed) sealed_ = true;
+                 return Status{};
+               }));
+    (void)scan;
+  }
+  return {};
+}
+
+Status Delta::visit(RecordType type, std::span<const std::byte> payload, const Apply& apply) {
+  if (type == RecordType::edit) {
+    BFS_ASSIGN(Edit edit, Edit::decode(payload));
+    return apply(edit, false);
+  }
+  if (type != RecordType::unsynced || payload.size() < 16) {
+    return make_error(Kind::damaged, "a record of a type that does not belong here");
+  }
+  Decoder d(payload);
+  auto boot = d.get<std::uint64_t>();
+  Ino ino{d.get<std::uint64_t>()};
+  bool durable = sealed_ || confirmed_.contains(ino);
+  if (!durable && boot != boot_) return {};  // the host lost power before this data was synced
+  BFS_ASSIGN(Edit edit, Edit::decode(payload.subspan(16)));
+  if (!durable) unsynced_.insert(ino);
+  return apply(edit, !durable);
+}
+
+Result<std::shared_ptr<File>> Delta::open_file(Ino ino, bool writable, bool create) {
+  std::string path = file_path(ino);
+  int flags = writable ? O_RDWR : O_RDONLY;
+  auto file = env_.open(path, flags);
+  if (!file && file.error().sys == ENOENT) {
+    if (!create) return std::shared_ptr<File>{};
+    file = env_.open(path, flags | O_CREAT, 0600);
+    files_created_.fetch_add(1, std::memory_order_release);
+  }
+  if (!file) return std::move(file).error();
+  return std::shared_ptr<File>(*std::move(file));
+}
+
+Status Delta::remove_file(Ino ino) {
+  Status removed = env_.unlink(file_path(ino));
+  if (!removed && removed.error().sys == ENOENT) return {};
+  return removed;
+}
+
+Status Delta::sync_names() {
+  std::uint64_t created = files_created_.load(std::memory_order_acquire);
+  if (files_synced_.load(std::memory_order_acquire) >= created) return {};
+  BFS_TRY(env_.sync_dir(dir_ + "/f"));
+  std::uint64_t known = files_synced_.load();
+  while (known < created && !files_synced_.compare_exchange_weak(known, created)) {
+  }
+  return {};
+}
+
+JournalPosition Delta::append(const Edit& edit) { return journal_->append(RecordType::edit, edit.encode()); }
+
+JournalPosition Delta::append_unsynced(Ino ino, const Edit& edit) {
+  Encoder e;
+  e.put(boot_);
+  e.put(ino.v);
+  auto body = edit.encode();
+  e.bytes().insert(e.bytes().end(), body.begin(), body.end());
+  {
+    std::lock_guard lock(mutex_);
+    unsynced_.insert(ino);
+  }
+  return journal_->append(RecordType::unsynced, e.bytes());
+}
+
+Status Delta::append_mark(const std::string& name, RecordType type, std::uint64_t value) {
+  // Several processes may come here for the same delta: whoever makes the file writes its header under a temporary
+  // name, and the lock orders appends because a record's checksum covers its offset.
+  std::string path = dir_ + "/" + name;
+  if (!env_.exists(path)) {
+    std::string temporary = path + "." + env_.new_id().hex() + ".tmp";
+    BFS_TRY(Journal::create(env_, temporary, id_));
+    Status renamed = env_.rename(temporary, path, 1U /* RENAME_NOREPLACE */);
+    if (!renamed) ignore(env_.unlink(temporary));
+    if (!renamed && renamed.error().sys != EEXIST) return renamed;
+    BFS_TRY(env_.sync_dir(dir_));
+  }
+  BFS_ASSIGN(auto file, env_.open(path, O_RDWR));
+  BFS_TRY(file->lock(LockMode::exclusive));
+  BFS_ASSIGN(JournalScan scan,
+             Journal::scan(env_, path, id_, [](RecordType, std::span<const std::byte>) { return Status{}; }));
+  Encoder e;
+  e.put(value);
+  BFS_TRY(file->write_at(Journal::record_bytes(id_, scan.valid_size, type, e.bytes(), 0), scan.valid_size));
+  return file->sync_data();
+}
+
+Status Delta::confirm(Ino ino) {
+  if (sealed()) return {};
+  BFS_ASSIGN(auto file, open_file(ino, false, false));
+  if (file) BFS_TRY(file->sync_data());
+  BFS_TRY(env_.sync_dir(dir_ + "/f"));
+  BFS_TRY(journal_->sync(journal_->end()));
+  {
+    std::lock_guard lock(mutex_);
+    if (!unsynced_.contains(ino) || confirmed_.contains(ino)) return {};
+  }
+  BFS_TRY(append_mark("confirm", RecordType::confirm, ino.v));
+  std::lock_guard lock(mutex_);
+  confirmed_.insert(ino);
+  return {};
+}
+
+Status Delta::seal() {
+  if (sealed()) return {};
+  BFS_ASSIGN(auto items, env_.list(dir_ + "/f"));
+  for (const DirItem& item : items) {
+    auto file = env_.open(dir_ + "/f/" + item.name, O_RDONLY);
+    if (!file && file.error().sys == ENOENT) continue;
+    if (!file) return std::move(file).error();
+    BFS_TRY((*file)->sync_data());
+  }
+  BFS_TRY(env_.sync_dir(dir_ + "/f"));
+  BFS_TRY(journal_->sync(journal_->end()));
+  BFS_TRY(append_mark("sealed", RecordType::sealed, journal_->end()));
+  sealed_.store(true, std::memory_order_release);
+  return {};
+}
+
+}  // namespace branchfs

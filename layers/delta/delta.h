@@ -1,0 +1,77 @@
+// A delta: one directory with a branch's own writes (layers/FORMAT.md §4).
+//
+//   deltas/ID/journal   edits (see journal.h)
+//   deltas/ID/f/INO     data of one inode, same offsets as the file it shadows (INO: 16 hex digits)
+//   deltas/ID/confirm   after freezing: inodes whose unsynced records are known to have reached the disk
+//   deltas/ID/sealed    after freezing: everything of the delta is durable
+//
+// Life: open (one branch writes it) → frozen (several branches read it; only confirm and sealed are still added) → packed (a layer
+// of the same id exists) → removed. Owner: Branch, or a job. Threads: any.
+// Order that keeps promises: data durable before the record that points at it; a record that removes data durable
+// before the data goes (P2, P8).
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_set>
+
+#include "layers/delta/edit.h"
+#include "layers/delta/journal.h"
+
+namespace branchfs {
+
+class Delta {
+ public:
+  // Applied for each edit that holds, in order. `unsynced`: it holds only because the host did not lose
+  // power since; its data is to be synced before anything is acknowledged that depends on it.
+  using Apply = std::function<Status(const Edit& edit, bool unsynced)>;
+
+  // Makes an empty delta, durably (also its name in `deltas`).
+  static Status create(Env& env, const std::string& dir, ObjectId id);
+  static Result<std::unique_ptr<Delta>> open(Env& env, const std::string& dir, ObjectId id, bool writable,
+                                             const Apply& apply);
+  // True when nothing was ever written into the delta at `dir`.
+  static Result<bool> is_empty(Env& env, const std::string& dir, ObjectId id);
+
+  [[nodiscard]] ObjectId id() const { return id_; }
+  [[nodiscard]] Journal& journal() { return *journal_; }
+  [[nodiscard]] std::string file_path(Ino ino) const;
+
+  // The inode's data file; null when there is none and `create` is false.
+  Result<std::shared_ptr<File>> open_file(Ino ino, bool writable, bool create);
+  Status remove_file(Ino ino);
+  // Makes the names of data files created so far durable.
+  Status sync_names();
+
+  JournalPosition append(const Edit& edit);
+  JournalPosition append_unsynced(Ino ino, const Edit& edit);
+
+  // --- frozen deltas ---------------------------------------------------------------------------
+  [[nodiscard]] bool sealed() const { return sealed_.load(std::memory_order_acquire); }
+  // Makes everything durable and says so. Idempotent; several processes may do it at once.
+  Status seal();
+  // Makes durable what the inode has in this delta. For syncs that depend on a delta not yet sealed.
+  Status confirm(Ino ino);
+
+ private:
+  Delta(Env& env, std::string dir, ObjectId id) : env_(env), dir_(std::move(dir)), id_(id) {}
+  Status read_marks();
+  Status visit(RecordType type, std::span<const std::byte> payload, const Apply& apply);
+  Status append_mark(const std::string& name, RecordType type, std::uint64_t value);
+
+  Env& env_;
+  std::string dir_;
+  ObjectId id_;
+  std::unique_ptr<Journal> journal_;
+  std::uint64_t boot_ = 0;
+  std::atomic<bool> sealed_{false};
+  std::atomic<std::uint64_t> files_created_{0};
+  std::atomic<std::uint64_t> files_synced_{0};
+  std::mutex mutex_;                          // the sets below
+  std::unordered_set<Ino> unsynced_;          // inodes with unsynced records
+  std::unordered_set<Ino> confirmed_;
+};
+
+}  // namespace branchfs

@@ -1,0 +1,217 @@
+#include "layers/delta/journal.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "layers/base/checksum.h"
+#include "layers/base/codec.h"
+
+namespace branchfs {
+namespace {
+
+constexpr char kMagic[8] = {'B', 'F', 'S', 'J', 'O', 'U', 'R', 'N'};
+constexpr std::uint32_t kVersion = 1;
+constexpr std::size_t kHeaderSize = 48;
+constexpr std::size_t kRecordHeader = 16;  // u32 size, u16 type, u16 zero, u64 synced
+constexpr std::size_t kRecordTail = 8;     // checksum
+constexpr std::size_t kMaxPayload = 64U << 20U;
+constexpr std::size_t kFlushAt = 256U << 10U;
+
+struct Record {
+  RecordType type{};
+  std::uint64_t synced = 0;
+  std::span<const std::byte> payload;
+  std::size_t total = 0;  // bytes with header, padding and checksum
+};
+
+std::size_t padded(std::size_t size) { return (size + 7) & ~std::size_t{7}; }
+
+// Binding the checksum to the journal and the place keeps records of another file or place from being valid here.
+std::uint64_t seed_of(ObjectId id, std::uint64_t offset) { return id.hi ^ id.lo ^ offset; }
+
+std::optional<Record> parse(std::span<const std::byte> journal, std::uint64_t offset, ObjectId id) {
+  auto rest = journal.subspan(offset);
+  if (rest.size() < kRecordHeader + kRecordTail) return std::nullopt;
+  Decoder d(rest);
+  Record record;
+  auto size = d.get<std::uint32_t>();
+  auto type = d.get<std::uint16_t>();
+  auto zero = d.get<std::uint16_t>();
+  record.synced = d.get<std::uint64_t>();
+  if (type < 1 || type > 4 || zero != 0 || size > kMaxPayload) return std::nullopt;
+  std::size_t body = kRecordHeader + padded(size);
+  if (rest.size() < body + kRecordTail) return std::nullopt;
+  Decoder tail(rest.subspan(body));
+  if (tail.get<std::uint64_t>() != checksum(rest.first(body), seed_of(id, offset))) return std::nullopt;
+  record.type = static_cast<RecordType>(type);
+  record.payload = rest.subspan(kRecordHeader, size);
+  record.total = body + kRecordTail;
+  return record;
+}
+
+// Whether a valid record behind `from` testifies that the journal had been durable beyond `from`: then the
+// invalid record at `from` is damage and not the tail of an interrupted write.
+bool was_durable(std::span<const std::byte> journal, std::uint64_t from, ObjectId id) {
+  for (std::uint64_t at = from + 8; at + kRecordHeader + kRecordTail <= journal.size(); at += 8) {
+    if (auto record = parse(journal, at, id); record && record->synced > from) return true;
+  }
+  return false;
+}
+
+Status check_header(std::span<const std::byte> journal, ObjectId id, const std::string& path) {
+  auto expected = Journal::header_bytes(id);
+  if (journal.size() < expected.size() || !std::equal(expected.begin(), expected.end(), journal.begin())) {
+    return make_error(Kind::damaged, path + ": the header is not that of journal " + id.hex());
+  }
+  return {};
+}
+
+Result<JournalScan> replay(std::span<const std::byte> journal, ObjectId id, const std::string& path,
+                           const Journal::Visitor& visitor) {
+  BFS_TRY(check_header(journal, id, path));
+  JournalScan scan;
+  scan.file_size = journal.size();
+  std::uint64_t at = kHeaderSize;
+  while (auto record = parse(journal, at, id)) {
+    if (Status applied = visitor(record->type, record->payload); !applied) {
+      return std::move(applied).error().context(fmt::format("{}: record at {}", path, at));
+    }
+    at += record->total;
+    ++scan.records;
+  }
+  if (at < journal.size() && was_durable(journal, at, id)) {
+    return make_error(Kind::damaged, fmt::format("{}: the record at {} is damaged", path, at));
+  }
+  scan.valid_size = at;
+  return scan;
+}
+
+}  // namespace
+
+std::vector<std::byte> Journal::header_bytes(ObjectId id) {
+  Encoder e;
+  for (char c : kMagic) e.put(c);
+  e.put(kVersion);
+  e.put(std::uint32_t{kBlockSize});
+  e.put(id.hi);
+  e.put(id.lo);
+  e.put(std::uint64_t{0});  // feature bits
+  e.put(checksum(e.bytes()));
+  return std::move(e.bytes());
+}
+
+std::vector<std::byte> Journal::record_bytes(ObjectId id, std::uint64_t offset, RecordType type,
+                                             std::span<const std::byte> payload, std::uint64_t synced) {
+  Encoder e;
+  e.bytes().reserve(kRecordHeader + padded(payload.size()) + kRecordTail);
+  e.put(static_cast<std::uint32_t>(payload.size()));
+  e.put(type);
+  e.put(std::uint16_t{0});
+  e.put(synced);
+  e.bytes().insert(e.bytes().end(), payload.begin(), payload.end());
+  e.bytes().resize(kRecordHeader + padded(payload.size()));
+  e.put(checksum(e.bytes(), seed_of(id, offset)));
+  return std::move(e.bytes());
+}
+
+Status Journal::create(Env& env, const std::string& path, ObjectId id) {
+  BFS_ASSIGN(auto file, env.open(path, O_RDWR | O_CREAT | O_EXCL, 0600));
+  BFS_TRY(file->write_at(header_bytes(id), 0));
+  return file->sync();
+}
+
+Result<JournalScan> Journal::scan(Env& env, const std::string& path, ObjectId id, const Visitor& visitor) {
+  BFS_ASSIGN(auto file, env.open(path, O_RDONLY));
+  BFS_ASSIGN(struct ::stat st, file->stat());
+  std::vector<std::byte> bytes(static_cast<std::size_t>(st.st_size));
+  BFS_ASSIGN(std::size_t got, file->read_at(bytes, 0));
+  return replay(std::span(bytes).first(got), id, path, visitor);
+}
+
+Result<std::unique_ptr<Journal>> Journal::open(Env& env, const std::string& path, ObjectId id, bool writable,
+                                               const Visitor& visitor) {
+  BFS_ASSIGN(auto file, env.open(path, writable ? O_RDWR : O_RDONLY));
+  BFS_ASSIGN(bool locked, file->try_lock(LockMode::shared));
+  if (!locked) return make_error(Kind::busy, path + ": being removed");
+  BFS_ASSIGN(struct ::stat st, file->stat());
+  std::vector<std::byte> bytes(static_cast<std::size_t>(st.st_size));
+  BFS_ASSIGN(std::size_t got, file->read_at(bytes, 0));
+  BFS_ASSIGN(JournalScan scan, replay(std::span(bytes).first(got), id, path, visitor));
+  if (writable && scan.valid_size < scan.file_size) BFS_TRY(file->truncate(scan.valid_size));
+  return std::unique_ptr<Journal>(new Journal(std::move(file), id, scan.valid_size));
+}
+
+Journal::Journal(std::unique_ptr<File> file, ObjectId id, std::uint64_t size)
+    : file_(std::move(file)), id_(id), written_(size) {
+  // What replayed may sit in the page cache only: nothing counts as synced before the first sync of this process.
+}
+
+JournalPosition Journal::append(RecordType type, std::span<const std::byte> payload) {
+  std::lock_guard lock(mutex_);
+  std::uint64_t offset = written_ + buffer_.size();
+  auto bytes = record_bytes(id_, offset, type, payload, synced_);
+  buffer_.insert(buffer_.end(), bytes.begin(), bytes.end());
+  JournalPosition end = offset + bytes.size();
+  // An error stays in failed_ and is reported by the next sync.
+  if (buffer_.size() >= kFlushAt) ignore(flush_locked());
+  return end;
+}
+
+Status Journal::flush_locked() {
+  if (failed_) return *failed_;
+  if (buffer_.empty()) return {};
+  if (Status written = file_->write_at(buffer_, written_); !written) {
+    failed_ = written.error();
+    return written;
+  }
+  written_ += buffer_.size();
+  buffer_.clear();
+  return {};
+}
+
+Status Journal::flush() {
+  std::lock_guard lock(mutex_);
+  return flush_locked();
+}
+
+Status Journal::sync(JournalPosition position) {
+  std::unique_lock lock(mutex_);
+  while (synced_ < position) {
+    if (failed_) return *failed_;
+    if (busy_) {  // another thread's fdatasync is under way: it, or the next one, covers us
+      idle_.wait(lock);
+      continue;
+    }
+    BFS_TRY(flush_locked());
+    std::uint64_t target = written_;
+    busy_ = true;
+    lock.unlock();
+    Status done = file_->sync_data();
+    lock.lock();
+    busy_ = false;
+    if (done) {
+      synced_ = std::max(synced_, target);
+    } else {
+      failed_ = done.error();
+    }
+    idle_.notify_all();
+  }
+  return failed_ ? Status{*failed_} : Status{};
+}
+
+JournalPosition Journal::end() const {
+  std::lock_guard lock(mutex_);
+  return written_ + buffer_.size();
+}
+
+JournalPosition Journal::synced_end() const {
+  std::lock_guard lock(mutex_);
+  return synced_;
+}
+
+bool Journal::empty() const { return end() <= kHeaderSize; }
+
+}  // namespace branchfs
