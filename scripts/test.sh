@@ -118,7 +118,7 @@ cleanup() {
   else
     rm -rf --one-file-system "$scratch"
   fi
-  rm -f "$log"
+  rm -f "$log" "$log".tmp*  # ctest writes beside it until it ends
   exit "$status"
 }
 trap cleanup EXIT

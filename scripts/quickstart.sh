@@ -1,0 +1,193 @@
+#!/usr/bin/env bash
+# From a clean checkout to two running branches of a sample production database. Can be run again; --clean
+# removes everything that it made.
+set -euo pipefail
+
+usage() {
+  cat <<'TEXT'
+usage: scripts/quickstart.sh [--clean]
+  --clean   stop and remove what an earlier run made
+  BRANCHFS_STORE=DIR     where the store goes (default: ./branchfs-quickstart/store)
+  BRANCHFS_BUILD=DIR     use this build instead of setting up and building build/release
+  QUICKSTART_SCALE=N     pgbench scale of the sample database (default: 10)
+TEXT
+}
+
+say() { printf '%s\n' "$*"; }
+step() { printf '\n== %s\n' "$*"; }
+die() { printf 'quickstart: %s\n' "$*" >&2; exit 1; }
+
+clean=no
+case "${1:-}" in
+  "") ;;
+  --clean) clean=yes ;;
+  -h | --help) usage; exit 0 ;;
+  *) usage >&2; exit 2 ;;
+esac
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+scale=${QUICKSTART_SCALE:-10}
+
+if [[ -z ${BRANCHFS_BUILD:-} && $clean == no ]]; then
+  "$root/scripts/setup.sh"
+  "$root/scripts/build.sh" release
+fi
+build=${BRANCHFS_BUILD:-$root/build/release}
+[[ -x $build/tools/branchfs && -x $build/fs/mount.branchfs ]] ||
+  die "there is no branchfs in $build (run scripts/quickstart.sh without BRANCHFS_BUILD, or scripts/build.sh)"
+export PATH=$build/tools:$build/fs:$PATH
+
+# As root, Postgres runs as another user, who must be able to reach every directory it works in.
+server_user=""
+if ((EUID == 0)); then
+  server_user=postgres
+  id "$server_user" > /dev/null 2>&1 || die "there is no user $server_user to run the servers as (install postgresql)"
+fi
+as_server_user() {
+  if [[ -n $server_user ]]; then runuser -u "$server_user" -- "$@"; else "$@"; fi
+}
+
+# work/: the sample cluster and the mark that says the store is ours to remove.
+if [[ -n ${BRANCHFS_STORE:-} ]]; then
+  store=$(realpath -m "$BRANCHFS_STORE")
+  work=$store.quickstart
+else
+  home=$PWD
+  if ! as_server_user test -x "$home"; then home=/var/lib; fi
+  work=$home/branchfs-quickstart
+  store=$work/store
+fi
+export BRANCHFS_STORE=$store
+mark=$work/made-by-quickstart
+
+if [[ $clean == yes ]]; then
+  [[ -e $mark ]] || die "nothing to clean: $work is not from this script"
+  if [[ -d $store ]]; then
+    if branchfs show main > /dev/null 2>&1; then branchfs delete main --recursive; fi
+    if grep -qF " $store/" /proc/self/mounts; then
+      die "something below $store is still mounted; see 'branchfs list' and 'branchfs umount NAME'"
+    fi
+  fi
+  rm -rf --one-file-system "$store" "$work"
+  say "removed $store"
+  exit 0
+fi
+
+[[ -e $mark || ! -e $store ]] || die "$store exists and is not from this script (choose another BRANCHFS_STORE)"
+[[ -c /dev/fuse ]] || die "there is no /dev/fuse here (modprobe fuse; in a container: --device /dev/fuse --cap-add SYS_ADMIN)"
+
+find_postgres() {
+  local dir
+  if [[ -n ${PGBIN:-} ]]; then echo "$PGBIN"; return; fi
+  while IFS= read -r dir; do
+    if [[ -x $dir/initdb && -x $dir/pgbench ]]; then echo "$dir"; return; fi
+  done < <(printf '%s\n' /usr/lib/postgresql/*/bin | sort -Vr)
+  if command -v initdb > /dev/null; then dirname "$(command -v initdb)"; return; fi
+  die "no PostgreSQL server found (set PGBIN to the directory of initdb and pgbench)"
+}
+pgbin=$(find_postgres)
+
+mkdir -p "$work" "$(dirname "$store")"
+chmod 755 "$work"
+: > "$mark"
+production=$work/production
+sockets=""  # short path: a Unix socket's name has 107 bytes
+
+stop_production() {
+  if [[ -n $sockets ]]; then
+    as_server_user "$pgbin/pg_ctl" -D "$production" -m immediate -w stop > /dev/null 2>&1 || true
+    rm -rf "$sockets"
+  fi
+}
+trap stop_production EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# A stand-in for a production database: pgbench's tables and some customers. Its safety against power loss is
+# off while it is filled; the branches' is not.
+make_production() {
+  rm -rf "$production"
+  mkdir -m 700 "$production"
+  sockets=$(mktemp -d /tmp/bfs-quick.XXXXXX)
+  if [[ -n $server_user ]]; then chown "$server_user:" "$production" "$sockets"; fi
+  local log=$sockets/log connection=(-h "$sockets" -U postgres)
+  (
+    cd /
+    as_server_user "$pgbin/initdb" -D "$production" -U postgres -A trust -E UTF8 --no-locale \
+      --data-checksums --no-sync > /dev/null
+    as_server_user "$pgbin/pg_ctl" -D "$production" -w -s -l "$log" \
+      -o "-c listen_addresses='' -c unix_socket_directories='$sockets' -c fsync=off" start
+    "$pgbin/pgbench" "${connection[@]}" -q -i -s "$scale" postgres > "$sockets/pgbench" 2>&1 ||
+      { cat "$sockets/pgbench" >&2; exit 1; }
+    "$pgbin/psql" "${connection[@]}" -X -q -v ON_ERROR_STOP=1 postgres <<'SQL'
+CREATE TABLE customers (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text, email text, since date);
+INSERT INTO customers (name, email, since)
+  SELECT 'Customer ' || n, 'customer' || n || '@example.org', date '2020-01-01' + n % 2000 FROM generate_series(1, 10000) n;
+SQL
+    as_server_user "$pgbin/pg_ctl" -D "$production" -w -s -m fast stop
+  )
+  rm -rf "$sockets"
+  sockets=""
+}
+
+milliseconds() { echo $(($(date +%s%N) / 1000000)); }
+
+make_branch() {
+  local name=$1 before
+  if branchfs show "$name" > /dev/null 2>&1; then
+    # Exit code 5: it runs already.
+    branchfs start "$name" || [[ $? == 5 ]]
+    say "$name was there already"
+  else
+    before=$(milliseconds)
+    branchfs create "$name" --from main --start
+    say "$name: created, and its server started, in $(($(milliseconds) - before)) ms"
+  fi
+}
+
+query() { "$pgbin/psql" "$(branchfs url "$1")" -XAtq -v ON_ERROR_STOP=1 -c "$2"; }
+
+readonly fingerprint="SELECT (SELECT count(*) FROM pgbench_history) || ' payments, balances ' ||
+  left(md5(string_agg(abalance::text, ',' ORDER BY aid)), 8) FROM pgbench_accounts"
+
+if [[ ! -d $store ]]; then
+  step "An empty store in $store"
+  branchfs init
+fi
+if ! branchfs show main > /dev/null 2>&1; then
+  step "A sample production database (pgbench, scale $scale)"
+  make_production
+  step "Import it as branch main"
+  branchfs import main --pgdata "$production"
+fi
+
+step "Two branches of it, each with a server of its own"
+make_branch dev1
+make_branch dev2
+
+step "2,000 transactions in dev1"
+"$pgbin/pgbench" -n -c 2 -t 1000 "$(branchfs url dev1)" > "$work/pgbench.log" 2>&1 || { cat "$work/pgbench.log" >&2; exit 1; }
+query dev1 "DELETE FROM customers WHERE id % 2 = 0"
+
+step "dev1 has changed, dev2 has not"
+for name in dev1 dev2; do
+  printf '%s: %s customers, %s\n' "$name" "$(query "$name" 'SELECT count(*) FROM customers')" "$(query "$name" "$fingerprint")"
+done
+[[ $(query dev1 "$fingerprint") != "$(query dev2 "$fingerprint")" ]] || die "dev1 and dev2 do not differ"
+
+step "What the branches are and cost"
+branchfs list
+branchfs du
+
+step "Yours"
+say "dev1: $(branchfs url dev1)"
+say "dev2: $(branchfs url dev2)"
+cat <<TEXT
+
+Go on with:
+  export BRANCHFS_STORE=$store PATH=$build/tools:$build/fs:\$PATH
+  psql "\$(branchfs url dev1)"      connect (or: branchfs psql dev1)
+  branchfs reset dev1              back to main's state
+  branchfs stop dev1               stop its server
+  scripts/quickstart.sh --clean    remove everything again
+TEXT
