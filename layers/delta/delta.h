@@ -32,7 +32,7 @@ class Delta {
   static Status create(Env& env, const std::string& dir, ObjectId id);
   static Result<std::unique_ptr<Delta>> open(Env& env, const std::string& dir, ObjectId id, bool writable,
                                              const Apply& apply);
-  // True when nothing was ever written into the delta at `dir`.
+  // True when nothing was ever written into the delta at `dir`. O(1).
   static Result<bool> is_empty(Env& env, const std::string& dir, ObjectId id);
 
   [[nodiscard]] ObjectId id() const { return id_; }

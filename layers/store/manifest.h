@@ -20,7 +20,7 @@ struct Manifest {
   ObjectId parent;                  // branch id, or invalid for a root
   std::string parent_name;          // as it was called at creation; for people
   std::vector<ObjectId> stack;      // newest first: frozen deltas, then layers
-  ObjectId delta;                   // the open delta
+  ObjectId delta;                   // the open delta; invalid: none yet, the first open for writing makes one
   Ino next_ino{2};                  // a lower bound; replay may raise it
   std::int64_t created = 0;         // seconds since 1970
   std::int64_t expires = 0;         // 0: never
