@@ -58,8 +58,10 @@ if [[ -z $dir ]]; then dir=$(mktemp -d "${TMPDIR:-/tmp}/bare-debian.XXXXXX"); el
 dir=$(realpath "$dir")
 [[ -z $(ls -A "$dir") ]] || die "$dir is not empty"
 
+log=$(mktemp "${TMPDIR:-/tmp}/bare-debian-log.XXXXXX")
 namespace_pid=""
 cleanup() {
+  rm -f "$log"
   # SIGKILL: unshare ignores SIGTERM while it waits, and its death takes the namespace's processes along.
   if [[ -n $namespace_pid ]] && kill -KILL "$namespace_pid" 2> /dev/null; then
     wait "$namespace_pid" 2> /dev/null || true
@@ -72,8 +74,7 @@ trap 'exit 143' TERM
 
 mirror=$(host_mirror)
 say "making a minimal Debian 12 in $dir from $mirror"
-debootstrap --variant=minbase bookworm "$dir" "$mirror" > "$dir.log" 2>&1 || { tail -n 20 "$dir.log" >&2; die "debootstrap failed"; }
-rm -f "$dir.log"
+debootstrap --variant=minbase bookworm "$dir" "$mirror" > "$log" 2>&1 || { tail -n 20 "$log" >&2; die "debootstrap failed"; }
 cp -L /etc/resolv.conf "$dir/etc/resolv.conf"
 git clone --quiet --depth 1 "file://$root" "$dir/root/branchfs"
 say "checkout: $(git -C "$dir/root/branchfs" log -1 --format='%h %s')"
