@@ -1,9 +1,10 @@
-// Shows on stderr how far a long job is: a bar with rate and remaining time on a terminal, one JSON object per line
-// on stdout with --json, nothing with --quiet or when stderr is not a terminal.
+// Shows on stderr how far a long job is: a bar with rate and remaining time on a terminal, one JSON object
+// per line on stdout with --json, nothing with --quiet or when stderr is not a terminal.
 //
-// Owner: a command makes one and hands it to the job. At most ten updates a second reach the screen, however often update()
-// is called. The bar is erased by the destructor or finish(), so that what is printed next starts on a clean line.
-// Threads: any (a mutex orders updates). Errors: none; a stderr that is gone is ignored.
+// Owner: a command makes one and hands it to the job. At most ten updates a second reach the screen, however
+// often update() is called. The bar is erased by the destructor or finish(), so that what is printed next
+// starts on a clean line. Threads: any (a mutex orders updates). Errors: none; a stderr that is gone is
+// ignored.
 #pragma once
 
 #include <chrono>
@@ -28,14 +29,14 @@ class ProgressReporter {
   void begin(const std::string& label);
   // Bytes; total 0 = unknown, and a total below done is raised to it.
   void update(std::uint64_t done, std::uint64_t total);
-  // Draws the last state for JSON, erases the bar.
+  // Writes the last state as JSON, erases the bar.
   void finish();
 
  private:
   using Clock = std::chrono::steady_clock;
-  void draw(bool last);
+  void draw();
   void draw_bar(double seconds, double rate);
-  void draw_json(double seconds, double rate, bool last);
+  void draw_json(double rate);
 
   Style style_;
   int fd_;

@@ -1,20 +1,20 @@
 // `branchfs import`: a cluster becomes a root branch.
 //
 // Three sources: a stopped data directory (copied, or taken over with `move`), a running server (its base
-// backup is streamed into the store, no second copy on disk), or a fresh initdb. What arrives is neutralized (it
-// must not act as production) and self-contained (tablespaces, pg_wal and other links lead inside the branch).
-// Atomic: run_import() returns with the branch published durably, or leaves the store and the source as they
-// were, also on SIGINT and SIGTERM, which it handles while it runs. Threads: one call per process at a time.
-// Errors: usage (contradicting request, bad name), not_found (no such directory), exists (name taken), busy
-// (the cluster is running), refused (not a cluster, crashed, unsupported major), failed (I/O, network, full).
+// backup is streamed into the store, no second copy on disk), or a fresh initdb. What arrives is neutralized
+// (it must not act as production) and self-contained (tablespaces, pg_wal and other links lead inside the
+// branch). Atomic: run_import() returns with the branch published durably, or leaves the store and the source
+// as they were, also on SIGINT and SIGTERM, which it handles while it runs. Threads: one call per process at
+// a time. Errors: usage (contradicting request, bad name), not_found (no such directory), exists (name
+// taken), busy (the cluster is running), refused (not a cluster, crashed, unsupported major), failed (I/O,
+// network, full).
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
-
-#include <nlohmann/json.hpp>
 
 #include "layers/store/store.h"
 #include "tools/progress.h"
@@ -25,8 +25,8 @@ struct ImportRequest {
   std::string name;
 
   // Exactly one of the three sources.
-  std::string pgdata;  // --pgdata DIR
-  std::string url;     // --url: a libpq URL or conninfo string
+  std::string pgdata;   // --pgdata DIR
+  std::string url;      // --url: a libpq URL or conninfo string
   bool initdb = false;  // --initdb
 
   bool move = false;                        // --move, only with pgdata

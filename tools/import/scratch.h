@@ -1,0 +1,48 @@
+// What an import needs around the copy itself: a temporary directory that goes away, and a watch on free
+// space.
+//
+// Scratch directories live in $TMPDIR (or /var/tmp), mode 0700, and are removed by the destructor; after a
+// SIGKILL they are left to whoever cleans that directory. SpaceWatch is asked from the copying thread.
+// Errors: failed (ENOSPC with what to do).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "layers/base/result.h"
+#include "layers/store/store.h"
+#include "tools/pg/identity.h"
+
+namespace branchfs {
+
+class ScratchDir {
+ public:
+  // Owned by `owner` when the caller is root.
+  static Result<ScratchDir> create(const pg::Identity& owner);
+  ScratchDir(ScratchDir&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+  ScratchDir& operator=(ScratchDir&&) = delete;
+  ~ScratchDir();
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+ private:
+  explicit ScratchDir(std::string path) : path_(std::move(path)) {}
+  std::string path_;
+};
+
+// Keeps an import from taking the last free space, which other branches may need to go on.
+class SpaceWatch {
+ public:
+  explicit SpaceWatch(const Store& store) : store_(store) {}
+  // Before the copy: refuses what cannot end well. `bytes` is the uncompressed size; a store that
+  // already has layers may share nearly all of it, so there only the reserve is asked for.
+  Status check_before(std::uint64_t bytes) const;
+  // During the copy; looks at the filesystem once per 32 MiB of progress.
+  Status check_during(std::uint64_t done);
+
+ private:
+  const Store& store_;
+  std::uint64_t next_ = 0;
+};
+
+}  // namespace branchfs
