@@ -18,7 +18,8 @@ namespace branchfs {
 
 // Listens on `dir`/control (paths longer than sun_path are reached through /proc/self/fd). Returns the socket's descriptor.
 Result<int> control_listen(const std::string& dir);
-// Sends one request and waits for the answer. Kind::busy + ECONNREFUSED/ENOENT when nobody listens there.
+// Sends one request and waits for the answer; an answer {"ok":false,…} comes back as the Error it describes.
+// Kind::busy + ECONNREFUSED/ENOENT when nobody listens there; ETIMEDOUT when nobody answers in time.
 Result<nlohmann::json> control_call(const std::string& dir, const nlohmann::json& request,
                                     std::chrono::milliseconds timeout);
 // Server side, on an accepted connection (which stays the caller's): checks the peer, reads one request; sends an answer.
