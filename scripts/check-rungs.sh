@@ -20,53 +20,53 @@ includes() {
     sed -E 's/^([^:]+:[0-9]+:)[[:space:]]*#[[:space:]]*include[[:space:]]*([<"][^>"]*[>"]).*/\1\2/' || true
 }
 
-rung_of() {
-  local i
-  for i in "${!ladder[@]}"; do
-    if [[ ${ladder[i]} == "$1" ]]; then echo "$i"; return; fi
-  done
-  echo -1
-}
+declare -A rung=()
+for i in "${!ladder[@]}"; do rung[${ladder[i]}]=$i; done
 
-# Why a file $1 may not include $2; empty when it may.
+# Sets `reason` to why a file $1 may not include $2; empty when it may.
 objection() {
   local file=$1 header=$2 own other path
+  reason=""
   case $header in
-    '"../'* | '"./'* | *'/../'*) echo "includes are written from the top of the tree"; return ;;
+    '"../'* | '"./'* | *'/../'*) reason="includes are written from the top of the tree"; return ;;
   esac
   path=${header#[<\"]}
   case $file in
     layers/*)
       case $path in
-        fs/* | tools/* | tests/*) echo "layers/ knows nothing of ${path%%/*}/"; return ;;
+        fs/* | tools/* | tests/*) reason="layers/ knows nothing of ${path%%/*}/" ;;
         layers/*)
-          own=${file#layers/} other=${path#layers/}
-          own=$(rung_of "${own%%/*}") other=$(rung_of "${other%%/*}")
-          if ((own < 0)); then echo "the file's directory is not a rung of the ladder"; return; fi
-          if ((other < 0)); then echo "the included directory is not a rung of the ladder"; return; fi
-          if ((other > own)); then echo "${ladder[own]} is below ${ladder[other]}"; return; fi
+          own=${file#layers/} own=${own%%/*}
+          other=${path#layers/} other=${other%%/*}
+          if [[ -z ${rung[$own]:-} ]]; then
+            reason="$own is not a rung of the ladder"
+          elif [[ -z ${rung[$other]:-} ]]; then
+            reason="$other is not a rung of the ladder"
+          elif ((rung[$other] > rung[$own])); then
+            reason="$own is below $other"
+          fi
           ;;
       esac
-      if [[ $header =~ $fuse ]]; then echo "layers/ knows nothing of FUSE"; fi
-      if [[ $header =~ $libpq ]]; then echo "layers/ knows nothing of libpq"; fi
+      if [[ $header =~ $fuse ]]; then reason="layers/ knows nothing of FUSE"; fi
+      if [[ $header =~ $libpq ]]; then reason="layers/ knows nothing of libpq"; fi
       ;;
     fs/*)
-      case $path in tools/* | tests/*) echo "fs/ knows nothing of ${path%%/*}/"; return ;; esac
-      if [[ $header =~ $libpq ]]; then echo "fs/ knows nothing of libpq"; fi
+      case $path in tools/* | tests/*) reason="fs/ knows nothing of ${path%%/*}/" ;; esac
+      if [[ $header =~ $libpq ]]; then reason="fs/ knows nothing of libpq"; fi
       ;;
     tools/*)
-      case $path in fs/* | tests/*) echo "tools/ knows nothing of ${path%%/*}/"; return ;; esac
-      if [[ $header =~ $fuse ]]; then echo "tools/ knows nothing of FUSE"; fi
+      case $path in fs/* | tests/*) reason="tools/ knows nothing of ${path%%/*}/" ;; esac
+      if [[ $header =~ $fuse ]]; then reason="tools/ knows nothing of FUSE"; fi
       ;;
   esac
 }
 
 check() {
-  local file line header reason bad=0 seen=0
+  local file line header reason="" bad=0 seen=0
   cd "$1"
   while IFS=: read -r file line header; do
     seen=$((seen + 1))
-    reason=$(objection "$file" "$header")
+    objection "$file" "$header"
     if [[ -n $reason ]]; then
       printf '%s:%s: must not include %s: %s\n' "$file" "$line" "$header" "$reason"
       bad=$((bad + 1))
