@@ -3,6 +3,7 @@
 #   layers/  base < io < format < delta < store < branch < jobs; knows neither fs/ nor tools/, FUSE nor libpq
 #   fs/      may use layers/; knows neither tools/ nor libpq
 #   tools/   may use layers/; knows neither fs/ nor FUSE
+# The CMakeLists.txt files are held to the same: what a tree may not include, its targets may not link.
 # Prints one line per violation and exits 1 when there is one. --self-test plants violations in a scratch
 # tree and fails when one is not found.
 set -euo pipefail
@@ -61,6 +62,13 @@ objection() {
   esac
 }
 
+# Prints the places below $1 where a CMakeLists.txt names one of the targets $2.
+links() {
+  [[ -d $1 ]] || return 0
+  grep -rnoE "(^|[[:space:](])($2)([[:space:])]|\$)" --include=CMakeLists.txt "$1" |
+    sed -E 's/^([^:]+:[0-9]+:)[[:space:](]*([^[:space:])]+).*/\1 must not link \2/' || true
+}
+
 check() {
   local file line header reason="" bad=0 seen=0
   cd "$1"
@@ -72,8 +80,16 @@ check() {
       bad=$((bad + 1))
     fi
   done < <(includes layers; includes fs; includes tools)
+  while IFS= read -r line; do
+    printf '%s\n' "$line"
+    bad=$((bad + 1))
+  done < <(
+    links layers 'PkgConfig::(fuse3|libpq)|branchfs_(fs|tools|pg|import|text|mask)'
+    links fs 'PkgConfig::libpq|branchfs_(tools|pg|import|text|mask)'
+    links tools 'PkgConfig::fuse3|branchfs_fs'
+  )
   if ((bad > 0)); then
-    printf 'check-rungs: %d of %d includes break the ladder (CONTRIBUTING.md, "The ladder")\n' "$bad" "$seen" >&2
+    printf 'check-rungs: %d violations of the ladder (CONTRIBUTING.md, "The ladder"); %d includes looked at\n' "$bad" "$seen" >&2
     return 1
   fi
   if ((seen == 0)); then
@@ -83,15 +99,20 @@ check() {
   printf 'check-rungs: %d includes, all in order\n' "$seen"
 }
 
-# expect ok|bad FILE INCLUDE: whether a tree with this one line in this file passes.
+# expect ok|bad FILE WHAT: whether a tree passes in which FILE includes (CMakeLists.txt: links) WHAT.
 expect() {
-  local want=$1 file=$2 include=$3 got=ok tree
+  local want=$1 file=$2 what=$3 got=ok tree
   tree=$(mktemp -d "$scratch/tree.XXXXXX")
-  mkdir -p "$tree/$(dirname "$file")"
-  printf '#pragma once\n#include %s\n' "$include" > "$tree/$file"
+  mkdir -p "$tree/$(dirname "$file")" "$tree/layers/base"
+  printf '#include <vector>\n' > "$tree/layers/base/types.h"
+  if [[ $file == *CMakeLists.txt ]]; then
+    printf 'target_link_libraries(x PUBLIC %s)\n' "$what" > "$tree/$file"
+  else
+    printf '#pragma once\n#include %s\n' "$what" > "$tree/$file"
+  fi
   (check "$tree") > /dev/null 2>&1 || got=bad
   if [[ $got != "$want" ]]; then
-    printf 'check-rungs: self-test: %s with #include %s is %s, should be %s\n' "$file" "$include" "$got" "$want" >&2
+    printf 'check-rungs: self-test: %s with %s is %s, should be %s\n' "$file" "$what" "$got" "$want" >&2
     failures=$((failures + 1))
   fi
 }
@@ -126,6 +147,15 @@ self_test() {
   expect bad fs/session.cpp '<libpq-fe.h>'
   expect bad tools/main.cpp '"fs/session.h"'
   expect bad tools/main.cpp '<fuse_lowlevel.h>'
+  expect ok layers/CMakeLists.txt 'branchfs_io PRIVATE PkgConfig::lz4'
+  expect ok fs/CMakeLists.txt 'branchfs_branch PkgConfig::fuse3'
+  expect ok tools/CMakeLists.txt 'branchfs_import branchfs_pg'
+  expect bad layers/CMakeLists.txt 'branchfs_io PRIVATE PkgConfig::fuse3'
+  expect bad layers/jobs/CMakeLists.txt 'PkgConfig::libpq'
+  expect bad layers/CMakeLists.txt 'branchfs_import'
+  expect bad fs/CMakeLists.txt 'branchfs_pg PkgConfig::fuse3'
+  expect bad tools/CMakeLists.txt 'branchfs_jobs branchfs_fs'
+  expect bad tools/pg/CMakeLists.txt 'PkgConfig::fuse3 '
   if ((failures > 0)); then return 1; fi
   echo "check-rungs: self-test passed"
 }
