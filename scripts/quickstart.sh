@@ -47,10 +47,13 @@ as_server_user() {
   if [[ -n $server_user ]]; then runuser -u "$server_user" -- "$@"; else "$@"; fi
 }
 
+readonly mark_name=made-by-quickstart
 # work/: the sample cluster and the mark that says the store is ours to remove.
 if [[ -n ${BRANCHFS_STORE:-} ]]; then
   store=$(realpath -m "$BRANCHFS_STORE")
   work=$store.quickstart
+  # The default place, named by whoever followed the hint that an earlier run printed.
+  if [[ -e ${store%/*}/$mark_name ]]; then work=${store%/*}; fi
 else
   home=$PWD
   if ! as_server_user test -x "$home"; then home=/var/lib; fi
@@ -58,7 +61,7 @@ else
   store=$work/store
 fi
 export BRANCHFS_STORE=$store
-mark=$work/made-by-quickstart
+mark=$work/$mark_name
 
 if [[ $clean == yes ]]; then
   [[ -e $mark ]] || die "nothing to clean: $work is not from this script"
@@ -136,11 +139,11 @@ make_branch() {
   local name=$1 before
   if branchfs show "$name" > /dev/null 2>&1; then
     # Exit code 5: it runs already.
-    branchfs start "$name" || [[ $? == 5 ]]
+    branchfs start "$name" > /dev/null || [[ $? == 5 ]]
     say "$name was there already"
   else
     before=$(milliseconds)
-    branchfs create "$name" --from main --start
+    branchfs create "$name" --from main --start > /dev/null
     say "$name: created, and its server started, in $(($(milliseconds) - before)) ms"
   fi
 }
@@ -186,8 +189,8 @@ cat <<TEXT
 
 Go on with:
   export BRANCHFS_STORE=$store PATH=$build/tools:$build/fs:\$PATH
-  psql "\$(branchfs url dev1)"      connect (or: branchfs psql dev1)
-  branchfs reset dev1              back to main's state
-  branchfs stop dev1               stop its server
-  scripts/quickstart.sh --clean    remove everything again
+  psql "\$(branchfs url dev1)"      # connect; or: branchfs psql dev1
+  branchfs reset dev1              # back to main's state
+  branchfs stop dev1               # stop its server
+  $root/scripts/quickstart.sh --clean   # remove everything again
 TEXT
