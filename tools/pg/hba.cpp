@@ -1,0 +1,73 @@
+#include "tools/pg/hba.h"
+
+#include "tools/pg/text.h"
+
+namespace branchfs::pg {
+namespace {
+
+constexpr std::string_view kBegin = "# branchfs: rules of a branch";
+constexpr std::string_view kEnd = "# branchfs: end. Rules of the source, not in force here:";
+constexpr std::string_view kRules =
+    "# TCP needs a password and reaches loopback only; the socket is private (0700).\n"
+    "local   all          all                 trust\n"
+    "host    all          all  127.0.0.1/32   scram-sha-256\n"
+    "host    all          all  ::1/128        scram-sha-256\n"
+    "local   replication  all                 trust\n"
+    "host    replication  all  127.0.0.1/32   scram-sha-256\n"
+    "host    replication  all  ::1/128        scram-sha-256\n";
+
+// The lines outside of our own block.
+std::vector<std::string> foreign_lines(std::string_view source) {
+  std::vector<std::string> lines;
+  bool ours = false;
+  for (auto& line : split(source, '\n')) {
+    if (line == kBegin) ours = true;
+    if (!ours) lines.push_back(std::move(line));
+    if (line == kEnd) ours = false;
+  }
+  if (!lines.empty() && lines.back().empty()) lines.pop_back();  // behind the last newline
+  return lines;
+}
+
+bool is_rule(std::string_view line) {
+  const std::string_view text = trim(line);
+  return !text.empty() && !text.starts_with('#');
+}
+
+bool has_secret(std::string_view line) {
+  const std::string text = lower(line);
+  return text.find("ldapbindpasswd") != std::string::npos || text.find("radiussecrets") != std::string::npos;
+}
+
+}  // namespace
+
+std::string branch_hba(std::string_view source) {
+  std::string result(kBegin);
+  result += '\n';
+  result += kRules;
+  result += kEnd;
+  result += '\n';
+  for (const auto& line : foreign_lines(source)) {
+    if (has_secret(line)) {
+      result += "# (a rule with a password, left out)";
+    } else if (is_rule(line)) {
+      result += "# ";
+      // A continued rule would make the next line part of this comment, or of ours.
+      result +=
+          line.ends_with('\\') ? std::string_view(line).substr(0, line.size() - 1) : std::string_view(line);
+    } else {
+      result += line;
+    }
+    result += '\n';
+  }
+  return result;
+}
+
+bool has_foreign_rules(std::string_view source) {
+  for (const auto& line : foreign_lines(source)) {
+    if (is_rule(line)) return true;
+  }
+  return false;
+}
+
+}  // namespace branchfs::pg

@@ -1,0 +1,102 @@
+#include "tools/pg/session.h"
+
+#include <fmt/format.h>
+#include <libpq-fe.h>
+
+#include <array>
+
+#include "tools/pg/text.h"
+
+namespace branchfs::pg {
+namespace {
+
+struct ResultCloser {
+  void operator()(PGresult* result) const { PQclear(result); }
+};
+using Answer = std::unique_ptr<PGresult, ResultCloser>;
+
+// -c in the startup packet wins over ALTER ROLE and ALTER DATABASE ... SET.
+constexpr const char* kQuiet =
+    "-c default_transaction_read_only=off -c statement_timeout=0 -c lock_timeout=0 "
+    "-c idle_in_transaction_session_timeout=0 -c log_statement=none -c log_min_duration_statement=-1 "
+    "-c log_min_error_statement=panic -c search_path=pg_catalog -c client_min_messages=error";
+
+std::string one_line(const char* message) { return last_lines(message == nullptr ? "" : message, 4); }
+
+}  // namespace
+
+void Session::Closer::operator()(pg_conn* connection) const { PQfinish(connection); }
+
+Result<Session> Session::open(const SessionTarget& target) {
+  const std::string port = std::to_string(target.port);
+  std::string options = kQuiet;
+  if (target.major >= 17) options += " -c event_triggers=off";  // a login trigger may refuse us
+  const std::array<const char*, 10> names = {"host",
+                                             "port",
+                                             "user",
+                                             "dbname",
+                                             "options",
+                                             "application_name",
+                                             "connect_timeout",
+                                             "client_encoding",
+                                             "gssencmode",
+                                             nullptr};
+  const std::array<const char*, 10> values = {target.socket_dir.c_str(),
+                                              port.c_str(),
+                                              target.role.c_str(),
+                                              target.database.c_str(),
+                                              options.c_str(),
+                                              "branchfs",
+                                              "30",
+                                              "UTF8",
+                                              "disable",
+                                              nullptr};
+  Session session;
+  session.target_ = target;
+  session.connection_.reset(PQconnectdbParams(names.data(), values.data(), 0));
+  if (PQstatus(session.connection_.get()) != CONNECTION_OK) {
+    return make_error(Kind::failed, fmt::format("connect as {} to {}: {}", target.role, target.database,
+                                                one_line(PQerrorMessage(session.connection_.get()))));
+  }
+  return session;
+}
+
+Result<std::vector<Session::Row>> Session::query(const std::string& sql) {
+  const Answer answer(PQexec(connection_.get(), sql.c_str()));
+  const ExecStatusType status = PQresultStatus(answer.get());
+  if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {
+    // The statement itself may hold a secret: only the server's message is quoted.
+    return make_error(Kind::failed, one_line(PQerrorMessage(connection_.get())));
+  }
+  std::vector<Row> rows;
+  for (int row = 0; row < PQntuples(answer.get()); ++row) {
+    Row& fields = rows.emplace_back();
+    for (int column = 0; column < PQnfields(answer.get()); ++column) {
+      fields.emplace_back(PQgetvalue(answer.get(), row, column),
+                          static_cast<std::size_t>(PQgetlength(answer.get(), row, column)));
+    }
+  }
+  return rows;
+}
+
+Status Session::execute(const std::string& sql) {
+  auto rows = query(sql);
+  if (!rows) return std::move(rows).error();
+  return {};
+}
+
+std::string Session::quote_name(std::string_view name) const {
+  char* quoted = PQescapeIdentifier(connection_.get(), name.data(), name.size());
+  std::string result = quoted == nullptr ? "\"\"" : quoted;
+  PQfreemem(quoted);
+  return result;
+}
+
+std::string Session::quote_text(std::string_view text) const {
+  char* quoted = PQescapeLiteral(connection_.get(), text.data(), text.size());
+  std::string result = quoted == nullptr ? "''" : quoted;
+  PQfreemem(quoted);
+  return result;
+}
+
+}  // namespace branchfs::pg
