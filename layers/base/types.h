@@ -17,6 +17,9 @@ namespace branchfs {
 inline constexpr std::uint32_t kBlockShift = 13;
 inline constexpr std::uint32_t kBlockSize = 1U << kBlockShift;
 
+// No file is larger: what ext4 can hold, below which deltas keep data at the same offsets. EFBIG beyond.
+inline constexpr std::uint64_t kMaxFileSize = std::uint64_t{1} << 44;
+
 // An inode number. Unique in a branch's whole lineage, never reused. 0 = none, 1 = the root.
 struct Ino {
   std::uint64_t v = 0;

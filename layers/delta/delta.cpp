@@ -152,8 +152,11 @@ Status Delta::confirm(Ino ino) {
   if (sealed()) return {};
   BFS_ASSIGN(auto file, open_file(ino, false, false));
   if (file) BFS_TRY(file->sync_data());
-  BFS_TRY(env_.sync_dir(dir_ + "/f"));
-  BFS_TRY(journal_->sync(journal_->end()));
+  if (!names_durable_.load(std::memory_order_acquire)) {  // frozen: no name is added any more, so once is enough
+    BFS_TRY(env_.sync_dir(dir_ + "/f"));
+    BFS_TRY(journal_->sync(journal_->end()));
+    names_durable_.store(true, std::memory_order_release);
+  }
   {
     std::lock_guard lock(mutex_);
     if (!unsynced_.contains(ino) || confirmed_.contains(ino)) return {};

@@ -67,6 +67,7 @@ class Delta {
   std::unique_ptr<Journal> journal_;
   std::uint64_t boot_ = 0;
   std::atomic<bool> sealed_{false};
+  std::atomic<bool> names_durable_{false};    // of a frozen delta: its journal and its files' names
   std::atomic<std::uint64_t> files_created_{0};
   std::atomic<std::uint64_t> files_synced_{0};
   std::mutex mutex_;                          // the sets below

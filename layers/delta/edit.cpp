@@ -9,7 +9,7 @@ namespace {
 enum class Tag : std::uint8_t { inode = 1, name = 2, cut = 3, zero = 4, clone = 5, present = 6, next_ino = 7 };
 
 constexpr std::uint8_t kOwned = 1;
-constexpr std::uint64_t kMaxBlock = std::uint64_t{1} << 50;  // 2^63 bytes
+constexpr std::uint64_t kMaxBlock = kMaxFileSize / kBlockSize;
 
 void put_time(Encoder& e, const ::timespec& t) {
   e.put(static_cast<std::int64_t>(t.tv_sec));
@@ -70,7 +70,7 @@ bool decode_inode(Decoder& d, Edit& edit) {
   auto flags = d.get<std::uint8_t>();
   item.owned = (flags & kOwned) != 0;
   item.symlink = d.get_text();
-  bool good = d.ok() && a.ino != kNoIno && (flags & ~kOwned) == 0 && a.size <= kMaxBlock * kBlockSize / 2;
+  bool good = d.ok() && a.ino != kNoIno && (flags & ~kOwned) == 0 && a.size <= kMaxFileSize;
   if (good) edit.inodes.push_back(std::move(item));
   return good;
 }

@@ -1,0 +1,327 @@
+// Durability and freezing.
+//
+// A sync: (1) what the inode has in frozen deltas that are not sealed yet, (2) its data in the open delta, (3) the record
+// that says so, with everything recorded before it, (4) if a freeze is on its way, the manifest. Only then is it acknowledged (P2).
+//
+// A freeze: the gate closes, what is written but not recorded is told to the old delta's journal as "unsynced" (true unless the
+// host loses power before it is synced), memory points at the new delta, the gate opens. Nothing is synced in between, so the pause
+// does not depend on how much is dirty; the old delta is sealed in the background (P1, P5).
+#include <algorithm>
+#include <chrono>
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "layers/branch/open_branch.h"
+
+namespace branchfs {
+
+void OpenBranch::mark_dirty(Node& node) {
+  if (node.dirty) return;
+  NodePtr shared = view_->cached(node.attr.ino);
+  if (!shared) return;  // deleted, and the last user is just leaving: nothing of it need survive
+  node.dirty = true;
+  std::lock_guard lock(dirty_mutex_);
+  dirty_[node.attr.ino] = std::move(shared);
+}
+
+std::vector<NodePtr> OpenBranch::take_dirty() {
+  std::lock_guard lock(dirty_mutex_);
+  std::vector<NodePtr> nodes;
+  nodes.reserve(dirty_.size());
+  for (const auto& [ino, node] : dirty_) nodes.push_back(node);
+  return nodes;
+}
+
+Status OpenBranch::wait_for_manifest() {
+  std::unique_lock lock(manifest_mutex_);
+  manifest_changed_.wait(lock, [&] { return !manifest_pending_; });
+  return writable();
+}
+
+// Step 1 of a sync. `current` is the open delta's number when the data was looked at.
+Status OpenBranch::sync_older(Ino ino, std::size_t current) {
+  for (std::size_t i = 0; i < current; ++i) {
+    Delta& delta = view_->delta(i);
+    if (delta.sealed()) continue;
+    if (ino != kNoIno) BFS_TRY(delta.confirm(ino));
+  }
+  std::size_t known = older_synced_.load();
+  if (known >= current) return {};
+  for (std::size_t i = known; i < current; ++i) {
+    Delta& delta = view_->delta(i);
+    if (!delta.sealed()) BFS_TRY(delta.journal().sync(delta.journal().end()));
+  }
+  while (known < current && !older_synced_.compare_exchange_weak(known, current)) {
+  }
+  return {};
+}
+
+Status OpenBranch::make_data_durable(const NodePtr& node, std::size_t epoch) {
+  Ino ino = node->attr.ino;
+  BFS_TRY(sync_older(ino, epoch));
+  BFS_ASSIGN(auto file, view_->data_file(epoch, ino, false));
+  if (!file) return {};
+  BFS_TRY(file->sync_data());
+  return view_->delta(epoch).sync_names();
+}
+
+// Step 3: records what was made durable. False when a freeze came in between: what we synced then belongs to a frozen
+// delta, whose records say "unsynced", and has to be confirmed there.
+bool OpenBranch::settle_sync(Node& node, std::size_t epoch, std::uint64_t size) {
+  GatePass pass(gate_);
+  std::shared_lock names(names_mutex_);
+  std::unique_lock lock(node.mutex);
+  if (current_.load() != epoch) return false;
+  if (node.attr.nlink == 0 || owns(node)) {
+    node.syncing.clear();
+    node.dirty = owns(node) ? false : node.dirty;
+    return true;
+  }
+  bool all_durable = node.pending.empty();
+  // The size whose data was synced: not what a writer has added since.
+  node.journaled_size = std::min(size, node.attr.size);
+  std::uint64_t blocks = blocks_for(node.attr.size);
+  bool whole = all_durable && node.attr.size == size && blocks > 0 && node.sources.count(own(), blocks) == blocks;
+  Edit edit;
+  if (!node.syncing.empty() && !whole) edit.presents.push_back({node.attr.ino, node.syncing.to_vector()});
+  node.syncing.clear();
+  if (whole) {
+    // Every block is here now: nothing below shines through any more, and it needs no records from now on. The data file may be
+    // shorter (blocks behind its end were never written) or longer (garbage behind the file's end) than the file.
+    auto file = view_->data_file(epoch, node.attr.ino, false);
+    if (file && *file && (*file)->truncate(node.attr.size) && (*file)->sync_data()) {
+      View::set_owned(node, epoch);
+    } else {
+      edit.presents.push_back({node.attr.ino, {{BlockNo{0}, blocks}}});
+    }
+  }
+  edit.inodes.push_back(state_of(node));
+  record(edit);
+  if (all_durable) node.dirty = false;
+  return true;
+}
+
+Status OpenBranch::sync_node(const NodePtr& node) {
+  std::lock_guard one_at_a_time(node->sync_mutex);
+  for (;;) {
+    std::size_t epoch = 0;
+    std::uint64_t size = 0;
+    bool was_dirty = false;
+    {
+      GatePass pass(gate_);
+      std::unique_lock lock(node->mutex);
+      epoch = current_.load();
+      size = node->attr.size;
+      was_dirty = node->dirty;
+      node->syncing.add(node->pending);
+      node->pending.clear();
+      // Forgotten by the list now, so that a write from here on enters it again.
+      std::lock_guard dirty_lock(dirty_mutex_);
+      dirty_.erase(node->attr.ino);
+      node->dirty = false;
+    }
+    Status durable = make_data_durable(node, epoch);
+    if (!durable) {
+      fail(durable.error());
+      return durable;
+    }
+    if (!was_dirty && current_.load() == epoch) break;
+    if (settle_sync(*node, epoch, size)) break;
+  }
+  return {};
+}
+
+Status OpenBranch::sync_names() {
+  std::size_t current = 0;
+  JournalPosition position = 0;
+  {
+    GatePass pass(gate_);
+    current = current_.load();
+    position = view_->delta(current).journal().end();
+  }
+  Status done = sync_older(kNoIno, current);
+  if (done) done = view_->delta(current).journal().sync(position);
+  if (!done) {
+    fail(done.error());
+    return done;
+  }
+  return wait_for_manifest();
+}
+
+Status OpenBranch::sync(Ino ino, bool /*data_only*/) {
+  BFS_ASSIGN(NodePtr node, need(ino));
+  if (options_.mode != OpenMode::read_write) return {};
+  BFS_TRY(writable());
+  if (node->is_regular()) BFS_TRY(sync_node(node));
+  return sync_names();
+}
+
+Status OpenBranch::sync_dir(Ino dir) {
+  BFS_ASSIGN(NodePtr node, need_dir(dir));
+  if (options_.mode != OpenMode::read_write) return {};
+  BFS_TRY(writable());
+  return sync_names();
+}
+
+Status OpenBranch::sync_all() {
+  if (options_.mode != OpenMode::read_write) return {};
+  BFS_TRY(writable());
+  for (const NodePtr& node : take_dirty()) BFS_TRY(sync_node(node));
+  BFS_TRY(sync_names());
+  return process_removals();
+}
+
+void OpenBranch::tell_unsynced(Node& node) {
+  if (owns(node) || node.unsynced_told || node.attr.nlink == 0) return;
+  RangeSet ranges = node.pending;
+  ranges.add(node.syncing);
+  if (ranges.empty() && node.attr.size == node.journaled_size) return;
+  Edit edit;
+  InodeItem item = state_of(node);
+  item.attr.size = node.attr.size;
+  edit.inodes.push_back(std::move(item));
+  if (!ranges.empty()) edit.presents.push_back({node.attr.ino, ranges.to_vector()});
+  open_delta().append_unsynced(node.attr.ino, edit);
+  node.unsynced_told = true;
+}
+
+Status OpenBranch::flush() {
+  if (options_.mode != OpenMode::read_write) return {};
+  BFS_TRY(writable());
+  GatePass pass(gate_);
+  {
+    std::shared_lock names(names_mutex_);
+    for (const NodePtr& node : take_dirty()) {
+      std::unique_lock lock(node->mutex);
+      tell_unsynced(*node);
+    }
+  }
+  return open_delta().journal().flush();
+}
+
+Status OpenBranch::process_removals() {
+  std::deque<Removal> due;
+  {
+    std::lock_guard lock(removals_mutex_);
+    due.swap(removals_);
+  }
+  for (const Removal& removal : due) {
+    Delta& delta = view_->delta(removal.delta);
+    if (removal.delta != current_.load()) continue;  // frozen since: its files stay as they are
+    BFS_TRY(delta.journal().sync(removal.after));
+    view_->forget_file(removal.delta, removal.ino);
+    BFS_TRY(delta.remove_file(removal.ino));
+  }
+  return {};
+}
+
+// --- freezing --------------------------------------------------------------------------------------
+
+// The instant. The gate is closed: nothing else runs but reads.
+void OpenBranch::swap_open_delta(std::size_t next) {
+  for (const NodePtr& node : take_dirty()) {
+    std::unique_lock lock(node->mutex);
+    node->unsynced_told = false;
+    tell_unsynced(*node);
+    node->pending.clear();
+    node->syncing.clear();
+    node->journaled_size = node->attr.size;
+    node->unsynced_told = false;
+    node->dirty = false;
+  }
+  {
+    std::lock_guard lock(dirty_mutex_);
+    dirty_.clear();
+  }
+  current_.store(next);
+}
+
+Result<Manifest> OpenBranch::publish_freeze(const StoreLock& lock, const std::string& name, ObjectId frozen,
+                                            ObjectId next) {
+  BFS_ASSIGN(Manifest manifest, store_->read_manifest(name));
+  if (manifest.delta != frozen) {
+    return make_error(Kind::failed, fmt::format("the manifest of \"{}\" names another open delta than ours", name));
+  }
+  manifest.stack.insert(manifest.stack.begin(), frozen);
+  manifest.delta = next;
+  manifest.next_ino.v = next_ino_.load();
+  BFS_TRY(store_->write_manifest(lock, name, manifest));
+  return manifest;
+}
+
+Result<Frozen> OpenBranch::freeze(const StoreLock& lock, const std::string& name) {
+  using clock = std::chrono::steady_clock;
+  BFS_TRY(writable());
+  Delta& old = open_delta();
+  {
+    std::lock_guard dirty_lock(dirty_mutex_);
+    if (old.journal().empty() && dirty_.empty()) {
+      BFS_ASSIGN(Manifest manifest, store_->read_manifest(name));
+      return Frozen{std::move(manifest.stack), Ino{next_ino_.load()}};
+    }
+  }
+  ObjectId next_id = store_->env().new_id();
+  std::string next_dir = store_->delta_dir(next_id);
+  BFS_TRY(Delta::create(store_->env(), next_dir, next_id));
+  BFS_ASSIGN(auto next, Delta::open(store_->env(), next_dir, next_id, true, [](const Edit&, bool) { return Status{}; }));
+
+  auto start = clock::now();
+  gate_.close();
+  auto added = view_->add_delta(std::move(next));
+  if (!added) {
+    gate_.open();
+    ignore(store_->trash(next_dir));  // the first error is the one to report
+    return std::move(added).error();
+  }
+  std::size_t frozen_index = current_.load();
+  {
+    std::lock_guard manifest_lock(manifest_mutex_);
+    manifest_pending_ = true;
+  }
+  swap_open_delta(*added);
+  std::uint64_t next_ino = next_ino_.load();
+  Status flushed = old.journal().flush();
+  gate_.open();
+  auto pause = static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(clock::now() - start).count());
+  {
+    std::lock_guard pause_lock(pause_mutex_);
+    pause_ = {pause, std::max(pause_.max_us, pause), pause_.count + 1};
+  }
+
+  auto published = flushed ? publish_freeze(lock, name, old.id(), next_id) : Result<Manifest>(flushed.error());
+  if (!published) fail(published.error());  // memory is ahead of the manifest: nothing may be acknowledged any more
+  {
+    std::lock_guard manifest_lock(manifest_mutex_);
+    manifest_pending_ = false;
+    manifest_changed_.notify_all();
+  }
+  if (!published) return std::move(published).error();
+  seal_later(frozen_index);
+  return Frozen{std::move(published->stack), Ino{next_ino}};
+}
+
+void OpenBranch::seal_later(std::size_t index) {
+  std::lock_guard lock(background_mutex_);
+  to_seal_.push_back(index);
+  background_wakes_.notify_all();
+}
+
+void OpenBranch::sealer() {
+  for (;;) {
+    std::size_t index = 0;
+    {
+      std::unique_lock lock(background_mutex_);
+      background_wakes_.wait(lock, [&] { return stopping_ || !to_seal_.empty(); });
+      if (stopping_) return;  // whoever opens a view of it next goes on
+      index = to_seal_.front();
+      to_seal_.pop_front();
+    }
+    Status sealed = view_->delta(index).seal();
+    // Packed and collected meanwhile: as durable as can be.
+    if (!sealed && sealed.error().sys != ENOENT) fail(sealed.error());
+  }
+}
+
+}  // namespace branchfs

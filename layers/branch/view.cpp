@@ -1,0 +1,332 @@
+#include "layers/branch/view.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include <fmt/format.h>
+
+namespace branchfs {
+namespace {
+
+// Leaves most descriptors to layers, sockets and the FUSE session.
+std::size_t file_cache_capacity() {
+  ::rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  return std::clamp<std::size_t>(limit.rlim_cur / 2, 64, 8192);
+}
+
+}  // namespace
+
+View::View(std::shared_ptr<Store> store, bool writable)
+    : store_(std::move(store)),
+      writable_(writable),
+      deltas_(std::make_unique<std::unique_ptr<Delta>[]>(kMaxDeltas)),
+      files_(file_cache_capacity()) {}
+
+Result<std::unique_ptr<View>> View::open(std::shared_ptr<Store> store, const std::vector<ObjectId>& stack,
+                                         ObjectId open_delta, bool writable) {
+  // A delta that is packed and collected between our look and our open is found as a layer the second time.
+  for (int attempt = 0;; ++attempt) {
+    std::unique_ptr<View> view(new View(store, writable));
+    Status opened = view->open_stack(stack, open_delta);
+    if (opened) return view;
+    bool vanished = opened.error().sys == ENOENT || opened.error().kind == Kind::busy;
+    if (!vanished || attempt == 3) return std::move(opened).error();
+  }
+}
+
+Status View::open_stack(const std::vector<ObjectId>& stack, ObjectId open_delta) {
+  std::vector<ObjectId> frozen;
+  for (ObjectId id : stack) {
+    if (store_->env().exists(store_->layer_path(id))) {
+      BFS_ASSIGN(base_, store_->layers().open(id));
+      break;
+    }
+    frozen.push_back(id);
+  }
+  if (base_) next_ino_ = Ino{base_->max_ino().v + 1};
+  if (frozen.size() + 1 >= kMaxDeltas) return make_error(Kind::refused, "too many frozen deltas", "branchfs pack");
+  for (auto it = frozen.rbegin(); it != frozen.rend(); ++it) BFS_TRY(replay(*it, false));
+  if (open_delta.valid()) BFS_TRY(replay(open_delta, writable_));
+  return {};
+}
+
+Status View::replay(ObjectId id, bool writable) {
+  std::size_t index = delta_count();
+  replaying_open_ = writable;
+  auto delta = Delta::open(store_->env(), store_->delta_dir(id), id, writable,
+                           [&](const Edit& edit, bool unsynced) { return apply(edit, index, unsynced); });
+  if (!delta) return std::move(delta).error().context("delta " + id.hex());
+  deltas_[index] = *std::move(delta);
+  delta_count_.store(index + 1, std::memory_order_release);
+  return settle_owned_sizes(index);
+}
+
+// Of a file that a delta owns, the data file is the truth: its journal need not be written for every append.
+Status View::settle_owned_sizes(std::size_t index) {
+  for (const NodePtr& node : touched_nodes()) {
+    if (node->owner != index || !node->is_regular()) continue;
+    BFS_ASSIGN(auto file, data_file(index, node->attr.ino, false));
+    if (!file) {
+      node->attr.size = 0;
+      continue;
+    }
+    BFS_ASSIGN(struct ::stat st, file->stat());
+    node->attr.size = static_cast<std::uint64_t>(st.st_size);
+    auto later = [](const ::timespec& a, const ::timespec& b) {
+      return a.tv_sec != b.tv_sec ? a.tv_sec > b.tv_sec : a.tv_nsec > b.tv_nsec;
+    };
+    // Times set by utimes() were given to the data file too; writes moved it on.
+    node->attr.mtime = st.st_mtim;
+    if (later(st.st_mtim, node->attr.ctime)) node->attr.ctime = st.st_mtim;
+    node->journaled_size = node->attr.size;
+  }
+  return {};
+}
+
+Result<std::size_t> View::add_delta(std::unique_ptr<Delta> delta) {
+  std::size_t index = delta_count();
+  if (index + 1 >= kMaxDeltas) return make_error(Kind::refused, "too many frozen deltas", "unmount, pack, mount");
+  deltas_[index] = std::move(delta);
+  delta_count_.store(index + 1, std::memory_order_release);
+  return index;
+}
+
+// --- inodes ----------------------------------------------------------------------------------------
+
+NodePtr View::cached(Ino ino) const {
+  std::shared_lock lock(nodes_mutex_);
+  auto it = nodes_.find(ino);
+  return it == nodes_.end() ? nullptr : it->second;
+}
+
+Result<NodePtr> View::node(Ino ino) {
+  if (NodePtr known = cached(ino)) return known;
+  if (!base_ || is_dead(ino)) return NodePtr{};
+  BFS_ASSIGN(auto stored, base_->inode(ino));
+  if (!stored) return NodePtr{};
+  auto fresh = std::make_shared<Node>(ino);
+  fresh->attr = stored->attr;
+  fresh->symlink = std::move(stored->symlink);
+  fresh->base = std::move(stored->map);
+  fresh->journaled_size = fresh->attr.size;
+  fresh->in_base = true;
+  std::unique_lock lock(nodes_mutex_);
+  if (dead_.contains(ino)) return NodePtr{};
+  return nodes_.try_emplace(ino, std::move(fresh)).first->second;
+}
+
+Result<NodePtr> View::reference(Ino ino) {
+  for (;;) {
+    BFS_ASSIGN(NodePtr found, node(ino));
+    if (!found) return found;
+    std::shared_lock lock(nodes_mutex_);
+    auto it = nodes_.find(ino);
+    if (it == nodes_.end() || it->second != found) continue;  // dropped from memory meanwhile: load it again
+    found->references.fetch_add(1);
+    return found;
+  }
+}
+
+bool View::unreference(Ino ino, std::uint64_t count) {
+  std::unique_lock lock(nodes_mutex_);
+  auto it = nodes_.find(ino);
+  if (it == nodes_.end()) return false;
+  Node& node = *it->second;
+  std::uint64_t before = node.references.load();
+  std::uint64_t after = before > count ? before - count : 0;
+  node.references.store(after);
+  if (after == 0 && !node.touched && node.names.empty() && ino != kRootIno) nodes_.erase(it);
+  return after == 0;
+}
+
+NodePtr View::add_node(Ino ino) {
+  auto fresh = std::make_shared<Node>(ino);
+  fresh->touched = true;
+  std::unique_lock lock(nodes_mutex_);
+  if (ino.v >= next_ino_.v) next_ino_ = Ino{ino.v + 1};
+  return nodes_.insert_or_assign(ino, std::move(fresh)).first->second;
+}
+
+void View::drop_node(Ino ino) {
+  std::unique_lock lock(nodes_mutex_);
+  nodes_.erase(ino);
+}
+
+void View::mark_dead(Ino ino) {
+  std::unique_lock lock(nodes_mutex_);
+  dead_.insert(ino);
+}
+
+bool View::is_dead(Ino ino) const {
+  std::shared_lock lock(nodes_mutex_);
+  return dead_.contains(ino);
+}
+
+std::vector<NodePtr> View::touched_nodes() const {
+  std::vector<NodePtr> out;
+  {
+    std::shared_lock lock(nodes_mutex_);
+    for (const auto& [ino, node] : nodes_) {
+      if (node->touched) out.push_back(node);
+    }
+  }
+  std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a->attr.ino < b->attr.ino; });
+  return out;
+}
+
+// --- names -----------------------------------------------------------------------------------------
+
+Result<bool> View::base_has(const Node& dir, std::string_view name) const {
+  if (!dir.in_base || !base_) return false;
+  BFS_ASSIGN(auto found, base_->find(dir.attr.ino, name));
+  return found.has_value();
+}
+
+Result<std::optional<Node::Name>> View::find(Node& dir, std::string_view name) {
+  if (auto it = dir.names.find(std::string(name)); it != dir.names.end()) {
+    if (it->second.ino == kNoIno) return std::optional<Node::Name>{};
+    return std::optional<Node::Name>(it->second);
+  }
+  if (!dir.in_base || !base_) return std::optional<Node::Name>{};
+  BFS_ASSIGN(auto found, base_->find(dir.attr.ino, name));
+  if (!found) return std::optional<Node::Name>{};
+  return std::optional<Node::Name>(Node::Name{found->ino, found->type});
+}
+
+Status View::for_each_name(Node& dir, const std::function<Status(std::string_view, Node::Name)>& visit) {
+  if (dir.in_base && base_) {
+    BFS_ASSIGN(auto range, base_->names_of(dir.attr.ino));
+    for (std::uint64_t i = 0; i < range.second; ++i) {
+      BFS_ASSIGN(LayerName entry, base_->name_at(range.first + i));
+      if (!dir.names.empty() && dir.names.contains(std::string(entry.name))) continue;
+      BFS_TRY(visit(entry.name, Node::Name{entry.ino, entry.type}));
+    }
+  }
+  for (const auto& [name, value] : dir.names) {
+    if (value.ino != kNoIno) BFS_TRY(visit(name, value));
+  }
+  return {};
+}
+
+void View::set_name(Node& dir, const std::string& name, Node::Name value, bool base_has_it) {
+  if (value.ino == kNoIno && !base_has_it) {
+    dir.names.erase(name);  // nothing below to hide
+  } else {
+    dir.names[name] = value;
+  }
+}
+
+// --- data ------------------------------------------------------------------------------------------
+
+Result<Run> View::resolve(const Node& node, BlockNo block, std::uint64_t most) const {
+  SourceMap::Run sources = node.sources.run(block, most);
+  Run run;
+  run.count = sources.count;
+  if (sources.source.is_delta()) {
+    run.from = Run::From::delta;
+    run.delta = sources.source.index();
+    run.ino = node.attr.ino;
+    run.block = block;
+    return run;
+  }
+  if (sources.source == kZeros) return run;
+  const MapRef* map = &node.base;
+  BlockNo map_block = block;
+  if (sources.source == kCloned) {
+    auto it = node.clones.upper_bound(block.v);
+    if (it == node.clones.begin()) return posix_error(EIO);
+    const auto& [first, ref] = *--it;
+    if (block.v - first >= ref.count) return posix_error(EIO);
+    run.count = std::min(run.count, first + ref.count - block.v);
+    map_block = BlockNo{ref.source_first.v + (block.v - first)};
+    if (ref.delta != kNoDelta) {
+      run.from = Run::From::delta;
+      run.delta = ref.delta;
+      run.ino = ref.source;
+      run.block = map_block;
+      return run;
+    }
+    map = &ref.map;
+  } else {
+    if (block.v >= node.limit) return run;
+    run.count = std::min(run.count, node.limit - block.v);
+    if (node.owner != kNoDelta) {
+      run.from = Run::From::delta;
+      run.delta = node.owner;
+      run.ino = node.attr.ino;
+      run.block = block;
+      return run;
+    }
+  }
+  if (!map->layer) return run;
+  BFS_ASSIGN(Extent extent, Layer::extent_at(*map, map_block));
+  run.count = std::min(run.count, extent.count);
+  if (!extent.layer) return run;
+  run.from = Run::From::layer;
+  run.extent = std::move(extent);
+  run.extent.count = run.count;
+  return run;
+}
+
+Result<std::shared_ptr<File>> View::data_file(std::size_t delta, Ino ino, bool create) {
+  FileCache::Key key{delta, ino};
+  if (auto file = files_.find(key)) return file;
+  bool is_open_delta = writable_ && delta + 1 == delta_count();
+  BFS_ASSIGN(auto file, deltas_[delta]->open_file(ino, is_open_delta, create));
+  if (file) files_.add(key, file);
+  return file;
+}
+
+Status View::read_run(const Run& run, Ino ino, BlockNo block, std::uint64_t skip_bytes, std::span<std::byte> out) {
+  if (run.from == Run::From::zeros) {
+    std::memset(out.data(), 0, out.size());
+    return {};
+  }
+  if (run.from == Run::From::delta) {
+    BFS_ASSIGN(auto file, data_file(run.delta, run.ino, false));
+    std::size_t got = 0;
+    if (file) {
+      BFS_ASSIGN(got, file->read_at(out, offset_of(run.block) + skip_bytes));
+    }
+    std::memset(out.data() + got, 0, out.size() - got);  // past the end of the data file: a hole
+    return {};
+  }
+  auto fail = [&](Error error) {
+    return std::move(error).context(fmt::format("inode {}, block {}", ino.v, block.v));
+  };
+  const Extent& e = run.extent;
+  if (skip_bytes == 0 && out.size() % kBlockSize == 0) {
+    Status got = e.layer->read_chunk(e.chunk, e.skip, out.size() / kBlockSize, out);
+    return got ? Status{} : Status{fail(std::move(got).error())};
+  }
+  std::vector<std::byte> blocks(offset_of(BlockNo{blocks_for(skip_bytes + out.size())}));
+  if (Status got = e.layer->read_chunk(e.chunk, e.skip, blocks.size() / kBlockSize, blocks); !got) {
+    return fail(std::move(got).error());
+  }
+  std::memcpy(out.data(), blocks.data() + skip_bytes, out.size());
+  return {};
+}
+
+Status View::read(Node& node, std::uint64_t offset, std::span<std::byte> out) {
+  while (!out.empty()) {
+    BlockNo block = block_of(offset);
+    std::uint64_t skip = offset % kBlockSize;
+    Run run;
+    {
+      std::shared_lock lock(node.mutex);
+      BFS_ASSIGN(run, resolve(node, block, blocks_for(skip + out.size())));
+    }
+    // The lock is not held while reading: what is below never changes, and the open delta's file is as consistent as any host file.
+    std::size_t part = std::min<std::uint64_t>(out.size(), run.count * kBlockSize - skip);
+    BFS_TRY(read_run(run, node.attr.ino, block, skip, out.first(part)));
+    out = out.subspan(part);
+    offset += part;
+  }
+  return {};
+}
+
+}  // namespace branchfs

@@ -1,0 +1,161 @@
+// A view: what a stack shows. The base layer (the newest packed element), overlaid by the deltas above it, replayed into memory.
+//
+// Only what the deltas touched is in memory (Node); everything else is answered by the base layer, so opening costs
+// what the deltas changed and reading costs the same at any depth (P6). Owner: Branch, or a job that packs or
+// verifies. Threads: node() and the reading functions are safe at once; names and apply() need the owner's
+// names lock (see Branch); a Node's fields need its lock.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <optional>
+#include <shared_mutex>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "layers/branch/file_cache.h"
+#include "layers/branch/range_set.h"
+#include "layers/branch/source_map.h"
+#include "layers/delta/delta.h"
+#include "layers/format/layer.h"
+#include "layers/store/store.h"
+
+namespace branchfs {
+
+inline constexpr std::size_t kNoDelta = SIZE_MAX;
+
+// Blocks shared from another place of the stack (copy_file_range).
+struct CloneRef {
+  std::uint64_t count = 0;
+  ObjectId element;          // the stack element in whose view `source` is meant
+  Ino source;
+  BlockNo source_first;
+  std::size_t delta = kNoDelta;  // resolved: the data file of this delta …
+  MapRef map;                    // … or this map of a layer
+};
+
+struct Node {
+  explicit Node(Ino number) { attr.ino = number; }
+
+  std::shared_mutex mutex;           // everything below, except where noted
+  Attr attr;
+  std::string symlink;
+  bool touched = false;              // some delta says something about it: it must stay in memory
+  std::atomic<std::uint64_t> references{0};
+
+  // --- data ---
+  MapRef base;                       // in the base layer
+  std::size_t owner = kNoDelta;      // the delta whose file is all there is below `sources`
+  std::uint64_t limit = UINT64_MAX;  // kLower blocks at or after this are zeros (FORMAT.md: cut)
+  SourceMap sources;
+  std::map<std::uint64_t, CloneRef> clones;  // by first block; valid where sources says kCloned
+
+  // --- of the open delta; unused in read-only views ---
+  std::uint64_t journaled_size = 0;  // the size that edits may state: its data is durable or below
+  RangeSet pending;                  // in the open delta's file, not yet in its journal
+  RangeSet syncing;                  // as pending, being made durable by a sync
+  bool dirty = false;                // in Branch's list of nodes to flush
+  bool unsynced_told = false;        // the journal has an unsynced record for all of pending
+  std::mutex sync_mutex;             // one sync at a time; taken before `mutex`
+
+  // --- directories; guarded by the owner's names lock ---
+  struct Name {
+    Ino ino;                         // kNoIno: whiteout
+    std::uint8_t type = 0;
+  };
+  std::unordered_map<std::string, Name> names;  // differences from the base layer
+  Ino parent;
+  bool in_base = false;
+
+  [[nodiscard]] bool is_dir() const { return (attr.mode & S_IFMT) == S_IFDIR; }
+  [[nodiscard]] bool is_regular() const { return (attr.mode & S_IFMT) == S_IFREG; }
+};
+using NodePtr = std::shared_ptr<Node>;
+
+// A stretch of a file that comes from one place.
+struct Run {
+  enum class From : std::uint8_t { zeros, delta, layer };
+  From from = From::zeros;
+  std::uint64_t count = 0;       // blocks
+  std::size_t delta = kNoDelta;  // from delta: its data file …
+  Ino ino;                       // … of this inode …
+  BlockNo block;                 // … from this block on
+  Extent extent;                 // from layer
+};
+
+class View {
+ public:
+  // `stack` newest first. Frozen deltas above the newest layer are replayed; `open_delta` (may be invalid) on top,
+  // opened for writing when `writable`.
+  static Result<std::unique_ptr<View>> open(std::shared_ptr<Store> store, const std::vector<ObjectId>& stack,
+                                            ObjectId open_delta, bool writable);
+
+  [[nodiscard]] Store& store() const { return *store_; }
+  [[nodiscard]] const LayerPtr& base() const { return base_; }  // null: the stack has no layer yet
+  [[nodiscard]] std::size_t delta_count() const { return delta_count_.load(std::memory_order_acquire); }
+  [[nodiscard]] Delta& delta(std::size_t index) const { return *deltas_[index]; }
+  Result<std::size_t> add_delta(std::unique_ptr<Delta> delta);
+  [[nodiscard]] Ino next_ino() const { return next_ino_; }
+
+  // --- inodes ------------------------------------------------------------------------------------
+  // The node, loaded from the base layer if need be; null when there is no such inode.
+  Result<NodePtr> node(Ino ino);
+  [[nodiscard]] NodePtr cached(Ino ino) const;
+  NodePtr add_node(Ino ino);               // a new inode
+  Result<NodePtr> reference(Ino ino);      // node(), counting a reference
+  // Takes `count` references back; true when none is left (an untouched node is then dropped from memory).
+  bool unreference(Ino ino, std::uint64_t count);
+  void drop_node(Ino ino);                 // it is gone
+  void mark_dead(Ino ino);
+  [[nodiscard]] bool is_dead(Ino ino) const;
+  [[nodiscard]] std::vector<NodePtr> touched_nodes() const;  // ascending inode numbers
+
+  // --- names (names lock) --------------------------------------------------------------------------
+  Result<std::optional<Node::Name>> find(Node& dir, std::string_view name);
+  Status for_each_name(Node& dir, const std::function<Status(std::string_view name, Node::Name)>& visit);
+  void set_name(Node& dir, const std::string& name, Node::Name value, bool base_has_it);
+  Result<bool> base_has(const Node& dir, std::string_view name) const;
+
+  // --- data ----------------------------------------------------------------------------------------
+  // The run that starts at `block`; the caller holds the node's lock (shared).
+  Result<Run> resolve(const Node& node, BlockNo block, std::uint64_t most) const;
+  // Reads [offset, offset + out.size()) of the node's blocks without regard to its size; takes its lock itself.
+  Status read(Node& node, std::uint64_t offset, std::span<std::byte> out);
+  Status read_run(const Run& run, Ino ino, BlockNo block, std::uint64_t skip_bytes, std::span<std::byte> out);
+  // Data file of an inode in a delta; null when there is none.
+  Result<std::shared_ptr<File>> data_file(std::size_t delta, Ino ino, bool create);
+  void forget_file(std::size_t delta, Ino ino) { files_.drop({delta, ino}); }
+
+  // Applies an edit of delta number `index` to the nodes. `unsynced`: see Delta::Apply.
+  Status apply(const Edit& edit, std::size_t index, bool unsynced);
+  // The clone's element, looked up in this stack; EXDEV when it is not there.
+  Status resolve_clone(CloneRef& ref);
+  static void insert_clone(Node& node, BlockNo first, CloneRef ref);
+  static void set_owned(Node& node, std::size_t owner);
+
+ private:
+  View(std::shared_ptr<Store> store, bool writable);
+  Status open_stack(const std::vector<ObjectId>& stack, ObjectId open_delta);
+  Status replay(ObjectId id, bool writable);
+  Status settle_owned_sizes(std::size_t index);
+  Status apply_inode(const InodeItem& item, std::size_t index, bool unsynced);
+  Status apply_name(const NameItem& item);
+  Result<NodePtr> node_to_change(Ino ino);
+
+  std::shared_ptr<Store> store_;
+  bool writable_;
+  bool replaying_open_ = false;
+  LayerPtr base_;
+  std::unique_ptr<std::unique_ptr<Delta>[]> deltas_;  // kMaxDeltas slots; filled ones never move
+  std::atomic<std::size_t> delta_count_{0};
+  Ino next_ino_{2};
+  mutable std::shared_mutex nodes_mutex_;             // the next two
+  std::unordered_map<Ino, NodePtr> nodes_;
+  std::unordered_set<Ino> dead_;                      // inodes of the base layer that are gone
+  FileCache files_;
+};
+
+}  // namespace branchfs
