@@ -1,10 +1,10 @@
 // A layer: one immutable, self-describing file of the store (layers/FORMAT.md §3), opened for reading.
 //
-// It answers for a whole directory tree by itself: names, inodes and, for each inode, where every block lives.
-// Blocks may live in older layers (its dependencies), which are opened with it. Ownership: shared_ptr;
-// a Layer keeps its dependencies alive, and its file may be unlinked while it is open. Threads: immutable, any thread.
-// Trust: nothing in the file is believed before it is bounds-checked and its checksum (index pages on first touch, chunks
-// on every read) holds; a violation is Kind::damaged with the layer named (P3).
+// It answers for a whole directory tree by itself: names, inodes and, for each inode, where every block
+// lives. Blocks may live in older layers (its dependencies), which are opened with it. Ownership: shared_ptr;
+// a Layer keeps its dependencies alive, and its file may be unlinked while it is open. Threads: immutable,
+// any thread. Trust: nothing in the file is believed before it is bounds-checked and its checksum (index
+// pages on first touch, chunks on every read) holds; a violation is Kind::damaged with the layer named (P3).
 #pragma once
 
 #include <atomic>
@@ -65,11 +65,11 @@ class LayerSet {
   [[nodiscard]] Env& env() const { return env_; }
 
  private:
-  friend class Layer;
-  Result<LayerPtr> open_locked(ObjectId id, unsigned depth);
+  [[nodiscard]] LayerPtr already_open(ObjectId id) const;  // mutex_ held
+  Result<LayerPtr> open_with_dependencies(ObjectId id);    // mutex_ held
   Env& env_;
   std::function<std::string(ObjectId)> path_of_;
-  std::mutex mutex_;
+  std::mutex mutex_;  // guards open_; held while files are opened, so that each is opened once
   std::unordered_map<ObjectId, std::weak_ptr<const Layer>> open_;
 };
 
@@ -80,7 +80,8 @@ class Layer : public std::enable_shared_from_this<Layer> {
   Layer& operator=(const Layer&) = delete;
 
   [[nodiscard]] ObjectId id() const { return id_; }
-  // Every layer this one needs, transitively; none of them is this one.
+  // Every layer that holds a block or a map of this tree, ascending id; none of them is this one. Each was
+  // opened with its own dependencies.
   [[nodiscard]] const std::vector<LayerPtr>& dependencies() const { return deps_; }
   [[nodiscard]] std::uint64_t file_size() const { return file_size_; }
   [[nodiscard]] std::uint64_t inode_count() const { return footer_.inodes.count; }
@@ -97,7 +98,8 @@ class Layer : public std::enable_shared_from_this<Layer> {
   Result<std::pair<std::uint64_t, std::uint64_t>> names_of(Ino parent) const;
   Result<LayerName> name_at(std::uint64_t index) const;
 
-  // The extent (or hole) that covers `block`, cut to start at `block`; holes reach to the next extent or to UINT64_MAX.
+  // The extent (or hole) that covers `block`, cut to start at `block`; holes reach to the next extent or to
+  // UINT64_MAX.
   static Result<Extent> extent_at(const MapRef& map, BlockNo block);
   static Result<Extent> extent_number(const MapRef& map, std::uint64_t index);
 
@@ -105,7 +107,8 @@ class Layer : public std::enable_shared_from_this<Layer> {
   Result<ChunkRecord> chunk(std::uint32_t number) const;
   Result<std::vector<std::byte>> stored_bytes(std::uint32_t number) const;
   // Copies `count` blocks from block `skip` of the chunk on to `out` (count * kBlockSize bytes).
-  Status read_chunk(std::uint32_t number, std::uint32_t skip, std::uint64_t count, std::span<std::byte> out) const;
+  Status read_chunk(std::uint32_t number, std::uint32_t skip, std::uint64_t count,
+                    std::span<std::byte> out) const;
 
   // Checks everything: every index page, order, reference and chunk. For `verify`.
   // `report` gets one line per violation; returns how many there were.
@@ -114,28 +117,38 @@ class Layer : public std::enable_shared_from_this<Layer> {
 
  private:
   friend class LayerSet;
+  friend class LayerVerifier;
   Layer() = default;
-  static Result<std::shared_ptr<Layer>> load(LayerSet& set, ObjectId id, unsigned depth);
+  // The layer alone; LayerSet resolves the dependencies before anyone else sees it.
+  static Result<std::shared_ptr<Layer>> load(Env& env, std::string path, ObjectId id);
+  Status read_header();
   Status read_footer();
-  Status check_sections() const;
-  Status open_dependencies(LayerSet& set, unsigned depth);
+  Status check_layout() const;
+  Status read_page_sums();
+  Result<std::vector<ObjectId>> dependency_ids() const;
   // `length` verified bytes of the index from the file offset `offset` on.
   Result<const std::byte*> index_bytes(std::uint64_t offset, std::uint64_t length) const;
+  Status verify_page(std::uint64_t page) const;
   template <class T>
   Result<T> record(const Section& section, std::uint64_t index) const;
   Result<std::string_view> text(std::uint64_t offset, std::uint64_t length) const;
   Result<LayerInode> decode_inode(const InodeRecord& r) const;
   Result<LayerName> decode_name(const NameRecord& r) const;
   Result<Extent> decode_extent(const ExtentRecord& r) const;
-  Error damaged(const std::string& why) const;
+  Result<std::uint64_t> first_name_from(Ino parent) const;
+  Status read_stored(std::uint32_t number, const ChunkRecord& r, std::span<std::byte> out) const;
+  Status unpack_chunk(std::uint32_t number, const ChunkRecord& r, std::span<std::byte> out) const;
+  [[nodiscard]] Error damaged(const std::string& why) const;
 
+  std::uint64_t serial_ = 0;  // unique in the process; ids are not, when several stores are open
   ObjectId id_;
   std::string path_;
   std::unique_ptr<File> file_;
   std::uint64_t file_size_ = 0;
   Footer footer_{};
   Mapping index_;
-  std::unique_ptr<std::atomic<std::uint64_t>[]> verified_pages_;
+  std::vector<std::uint64_t> page_sums_;
+  std::unique_ptr<std::atomic<std::uint64_t>[]> verified_pages_;  // a bit for each index page
   std::vector<LayerPtr> deps_;
 };
 

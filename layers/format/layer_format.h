@@ -14,10 +14,14 @@ inline constexpr char kFooterMagic[8] = {'B', 'F', 'S', 'L', 'F', 'O', 'O', 'T'}
 inline constexpr std::uint32_t kLayerVersion = 1;
 inline constexpr std::uint64_t kLayerHeaderSize = 4096;
 inline constexpr std::uint64_t kIndexAlign = 4096;
-inline constexpr std::uint64_t kIndexPage = 65536;      // unit of the index checksums
-inline constexpr std::uint32_t kMaxChunkBlocks = 32;    // a chunk holds 1 … 32 blocks
+inline constexpr std::uint64_t kIndexPage = 65536;       // unit of the index checksums
+inline constexpr std::uint32_t kMaxChunkBlocks = 32;     // a chunk holds 1 … 32 blocks
 inline constexpr std::uint32_t kDefaultChunkBlocks = 4;  // what writers make
-inline constexpr unsigned kMaxLayerDepth = 4096;
+inline constexpr std::uint64_t kMaxIndexSize = 1ULL << 40;
+inline constexpr std::uint64_t kMaxDependencies = 4096;
+inline constexpr std::uint64_t kMaxNameSize = 255;
+inline constexpr std::uint64_t kMaxSymlinkSize = 4095;
+inline constexpr std::uint64_t kMaxBlocks = 1ULL << (63 - 13);  // of a file: 2^63 bytes
 
 enum class Codec : std::uint16_t { raw = 1, lz4 = 2 };
 
@@ -69,7 +73,8 @@ struct ChunkRecord {
   std::uint32_t stored_size;
   std::uint16_t blocks;
   std::uint16_t codec;
-  std::uint64_t checksum;  // of the stored bytes, seeded with nothing: equal bytes have equal sums (deduplication)
+  std::uint64_t
+      checksum;  // of the stored bytes, seeded with nothing: equal bytes have equal sums (deduplication)
 };
 static_assert(sizeof(ChunkRecord) == 24);
 

@@ -1,9 +1,9 @@
 // Writes one layer file (layers/FORMAT.md §3).
 //
-// Feed it data, inodes and names in any order between inodes; within one inode blocks ascend. Data is cut into
-// chunks, compressed and checksummed on `threads` workers, and written in the order it was given, so that equal
-// input gives equal bytes. The file is created at `path` (a temporary name; publishing it is the store's
-// affair) and removed again by the destructor unless finish() succeeded. Threads: one thread feeds.
+// Feed it data, inodes and names in any order between inodes; within one inode blocks ascend. Data is cut
+// into chunks, compressed and checksummed on `threads` workers, and written in the order it was given, so
+// that equal input gives equal bytes. The file is created at `path` (a temporary name; publishing it is the
+// store's affair) and removed again by the destructor unless finish() succeeded. Threads: one thread feeds.
 #pragma once
 
 #include <functional>
@@ -21,17 +21,17 @@ struct LayerWriterOptions {
   unsigned threads = 0;  // compression workers; 0: one per core
   std::uint32_t chunk_blocks = kDefaultChunkBlocks;
   // Chunks equal to one in these layers are referenced instead of stored (compared byte by byte).
-  std::vector<LayerPtr> dedup_against;
+  std::vector<LayerPtr> dedup_against{};
   bool dedup_within = true;
   // Layers that must stay dependencies although no new extent names them (kept maps name them).
-  std::vector<LayerPtr> dependencies;
+  std::vector<LayerPtr> dependencies{};
 };
 
 struct LayerWriterStats {
-  std::uint64_t data_bytes = 0;      // block bytes given
-  std::uint64_t zero_bytes = 0;      // of which became holes
-  std::uint64_t shared_bytes = 0;    // of which were already stored
-  std::uint64_t file_bytes = 0;      // size of the layer file (after finish)
+  std::uint64_t data_bytes = 0;    // block bytes given
+  std::uint64_t zero_bytes = 0;    // of which became holes
+  std::uint64_t shared_bytes = 0;  // of which were already stored
+  std::uint64_t file_bytes = 0;    // size of the layer file (after finish)
 };
 
 class LayerWriter {
