@@ -164,38 +164,4 @@ Status set_password(Session& superuser, const std::string& role, std::string_vie
   return {};
 }
 
-Result<std::string> default_database(Session& superuser) {
-  BFS_ASSIGN(const auto rows,
-             superuser.query("SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate "
-                             "ORDER BY datname = 'postgres', datname"));
-  if (rows.empty()) return std::string("template1");
-  const bool has_postgres = rows.back().front() == "postgres";
-  if (rows.size() == 2 && has_postgres) return rows.front().front();
-  return has_postgres ? rows.back().front() : rows.front().front();
-}
-
-Result<std::vector<std::string>> quiet_subscriptions(Session& superuser) {
-  std::vector<std::string> done;
-  BFS_ASSIGN(
-      const auto rows,
-      superuser.query("SELECT d.datname, s.subname, s.subenabled, s.subslotname IS NOT NULL, d.datallowconn "
-                      "FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid "
-                      "WHERE s.subenabled OR s.subslotname IS NOT NULL ORDER BY 1, 2"));
-  for (const auto& row : rows) {
-    const std::string label = fmt::format("subscription {} in {}", row[1], row[0]);
-    if (row[4] != "t") {
-      done.push_back(label + ": left alone (the database accepts no connections); it has no workers to run");
-      continue;
-    }
-    SessionTarget target = superuser.target();
-    target.database = row[0];
-    BFS_ASSIGN(Session session, Session::open(target));
-    const std::string alter = "ALTER SUBSCRIPTION " + session.quote_name(row[1]);
-    if (row[2] == "t") BFS_TRY(session.execute(alter + " DISABLE"));
-    if (row[3] == "t") BFS_TRY(session.execute(alter + " SET (slot_name = NONE)"));
-    done.push_back(label + ": disabled, without a slot");
-  }
-  return done;
-}
-
 }  // namespace branchfs::pg

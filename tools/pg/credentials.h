@@ -40,12 +40,4 @@ Result<std::string> find_superuser_offline(const Installation& installation, con
 // Gives `role` this password without an end date; creates it as a superuser when it does not exist.
 Status set_password(Session& superuser, const std::string& role, std::string_view password);
 
-// The database that a URL should name: the only one besides "postgres", else "postgres", else the first.
-Result<std::string> default_database(Session& superuser);
-
-// Disables every subscription and takes its slot's name away, in every database that has one: enabling
-// logical workers later must not connect to production, and DROP SUBSCRIPTION must not drop production's
-// slot. Returns what was done.
-Result<std::vector<std::string>> quiet_subscriptions(Session& superuser);
-
 }  // namespace branchfs::pg

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "tools/pg/catalog.h"
 #include "tools/pg/credentials.h"
 
 namespace branchfs::pg {
@@ -40,6 +41,8 @@ Status prepare(const FirstStart& request, FirstStartResult& result) {
   // Before anything else, lest a user enables workers first.
   BFS_ASSIGN(const auto quieted, quiet_subscriptions(session));
   result.facts.add_neutralized(quieted);
+  BFS_ASSIGN(const auto reset, reset_missing_preloads(session, request.server.installation));
+  result.facts.add_neutralized(reset);
   BFS_TRY(set_password(session, result.facts.role, request.password));
   BFS_ASSIGN(result.facts.database, default_database(session));
   return {};

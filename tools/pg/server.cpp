@@ -98,17 +98,18 @@ Status make_private_dir(const std::string& path, const Identity& user) {
   return {};
 }
 
-Result<std::string> short_base(const Identity& user) {
-  if (geteuid() == 0) {
-    BFS_TRY(make_dirs("/run/branchfs", 0755));
-    return std::string("/run/branchfs");
-  }
+std::string short_base(const Identity& user) {
+  if (geteuid() == 0) return "/run/branchfs";
   const std::string session = fmt::format("/run/user/{}", user.uid);
   struct ::stat st {};
   const bool has_session = ::stat(session.c_str(), &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == user.uid;
-  const std::string base = has_session ? session + "/branchfs" : fmt::format("/tmp/branchfs-{}", user.uid);
-  BFS_TRY(make_private_dir(base, user));
-  return base;
+  return has_session ? session + "/branchfs" : fmt::format("/tmp/branchfs-{}", user.uid);
+}
+
+Status make_short_base(const std::string& base, const Identity& user) {
+  // Root's lies in /run, where only root writes; a user's may lie in /tmp, where anybody could have made it
+  // first.
+  return geteuid() == 0 ? make_dirs(base, 0755) : make_private_dir(base, user);
 }
 
 off_t file_size(const std::string& path) {
@@ -287,15 +288,16 @@ Result<pid_t> restart_server(const ServerSpec& spec) {
 std::string log_path(const std::string& runtime_dir) { return runtime_dir + "/postgres.log"; }
 
 Result<std::string> prepare_runtime_dir(const std::string& preferred, const Identity& user) {
+  const std::string base = short_base(user);
   if (preferred.size() <= kLongestSocketDir) {
     const std::string parent = parent_of(preferred);
-    BFS_TRY(make_dirs(parent, 0755));
+    BFS_TRY(parent == base ? make_short_base(base, user) : make_dirs(parent, 0755));
     if (check_reachable(parent, user)) {
       BFS_TRY(make_private_dir(preferred, user));
       return preferred;
     }
   }
-  BFS_ASSIGN(const std::string base, short_base(user));
+  BFS_TRY(make_short_base(base, user));
   const auto digest = checksum(std::as_bytes(std::span(preferred.data(), preferred.size())));
   const std::string path = fmt::format("{}/{:016x}", base, digest);
   BFS_TRY(make_private_dir(path, user));

@@ -37,7 +37,7 @@ struct ServerSpec {
   int port = 0;
   Identity user;                                                   // from owner_identity()
   std::vector<std::pair<std::string, std::string>> settings = {};  // -c name=value
-  std::chrono::milliseconds timeout{60'000};                       // until ready, crash recovery included
+  std::chrono::milliseconds timeout{300'000};                      // until ready, crash recovery included
 };
 
 enum class ServerState : std::uint8_t { stopped, starting, running, stopping, crashed, unclear };

@@ -4,6 +4,7 @@
 #include <libpq-fe.h>
 
 #include <array>
+#include <cstdlib>
 
 #include "tools/pg/text.h"
 
@@ -19,11 +20,16 @@ using Answer = std::unique_ptr<PGresult, ResultCloser>;
 constexpr const char* kQuiet =
     "-c default_transaction_read_only=off -c statement_timeout=0 -c lock_timeout=0 "
     "-c idle_in_transaction_session_timeout=0 -c log_statement=none -c log_min_duration_statement=-1 "
-    "-c log_min_error_statement=panic -c search_path=pg_catalog -c client_min_messages=error";
+    "-c log_min_error_statement=panic -c session_preload_libraries= -c local_preload_libraries= -c "
+    "search_path=pg_catalog -c client_min_messages=error";
 
 std::string one_line(const char* message) { return last_lines(message == nullptr ? "" : message, 4); }
 
 }  // namespace
+
+void forget_redirections() {
+  for (const char* name : {"PGHOSTADDR", "PGSERVICE"}) unsetenv(name);
+}
 
 void Session::Closer::operator()(pg_conn* connection) const { PQfinish(connection); }
 

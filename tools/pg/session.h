@@ -43,4 +43,7 @@ class Session {
   SessionTarget target_;
 };
 
+// For main(), before threads: libpq lets these variables win over a socket given as host.
+void forget_redirections();
+
 }  // namespace branchfs::pg

@@ -154,6 +154,26 @@ TEST_CASE("a subscription of the source never connects and cannot drop the sourc
         "1");
 }
 
+TEST_CASE("preload libraries set for a role or a database and missing here are reset") {
+  Place place;
+  place.cluster("data");
+  FirstStart request = place.first_start_of("data");
+  must(start_server(request.server));
+  place.ask(
+      request.server,
+      "CREATE ROLE r LOGIN; ALTER DATABASE postgres SET session_preload_libraries = 'no_such_library';"
+      "ALTER ROLE r IN DATABASE postgres SET session_preload_libraries = 'auto_explain, no_such_library';"
+      "ALTER ROLE r SET session_preload_libraries = 'auto_explain'");
+  must(stop_server(request.server.data_dir));
+  auto started = first_start(request, {});
+  INFO((started ? "" : started.error().what));
+  REQUIRE(started.ok());
+  CHECK(mentions(started->facts.neutralized, "no_such_library is not installed"));
+  CHECK(place.ask(request.server, "SELECT 1", "postgres", "r") == "1");
+  CHECK(place.ask(request.server, "SELECT setconfig FROM pg_db_role_setting WHERE setrole <> 0") ==
+        "{session_preload_libraries=auto_explain}");
+}
+
 TEST_CASE("settings that would keep production from starting here do not keep a branch from it") {
   Place place;
   const std::string dir = place.cluster("data");
