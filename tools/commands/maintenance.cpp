@@ -1,0 +1,172 @@
+// pack, compact, gc, verify, dump: the store's housekeeping.
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include "layers/jobs/jobs.h"
+#include "tools/command_line.h"
+#include "tools/commands/branch_view.h"
+#include "tools/commands/commands.h"
+#include "tools/interrupt.h"
+#include "tools/lifecycle/reap.h"
+#include "tools/text.h"
+
+namespace branchfs {
+
+namespace {
+
+constexpr const char* kGroup = "The store";
+
+// Shows progress and stops the job at Ctrl-C.
+Progress watched(ProgressReporter& reporter) {
+  return [&reporter](std::uint64_t done, std::uint64_t total) {
+    reporter.update(done, total);
+    return !Interrupt::requested();
+  };
+}
+
+Result<int> pack_branches(Context& context, const std::string& name) {
+  BFS_ASSIGN(const auto store, context.open_store());
+  if (!name.empty()) BFS_TRY(find_branch(*store, name));
+  const Interrupt interrupt;
+  ProgressReporter reporter(context.progress_style());
+  reporter.begin("packing");
+  BFS_ASSIGN(const PackReport report, pack(*store, name, watched(reporter)));
+  reporter.finish();
+  context.print(
+      [&] {
+        return nlohmann::json{
+            {"deltas", report.deltas}, {"data_bytes", report.data_bytes}, {"layer_bytes", report.layer_bytes}};
+      },
+      [&] {
+        if (report.deltas == 0) return std::string("nothing to pack");
+        return fmt::format("packed {} frozen delta{}: {} as {}", report.deltas, report.deltas == 1 ? "" : "s",
+                           format_bytes(report.data_bytes), format_bytes(report.layer_bytes));
+      });
+  return 0;
+}
+
+Result<int> compact_branch(Context& context, const std::string& name) {
+  BFS_ASSIGN(const auto store, context.open_store());
+  BFS_TRY(find_branch(*store, name));
+  const Interrupt interrupt;
+  ProgressReporter reporter(context.progress_style());
+  reporter.begin("compacting");
+  BFS_ASSIGN(const CompactReport report, compact(*store, name, watched(reporter)));
+  reporter.finish();
+  context.print(
+      [&] {
+        return nlohmann::json{{"layers_before", report.layers_before},
+                              {"layers_after", report.layers_after},
+                              {"bytes_before", report.bytes_before},
+                              {"bytes_after", report.bytes_after}};
+      },
+      [&] {
+        return fmt::format("{} layers, {} became {}, {}", report.layers_before, format_bytes(report.bytes_before),
+                           report.layers_after, format_bytes(report.bytes_after));
+      });
+  return 0;
+}
+
+Result<int> collect(Context& context) {
+  BFS_ASSIGN(const auto store, context.open_store());
+  BFS_TRY(rebuild_reap_index(*store));
+  for (const std::string& problem : reap_due(*store)) context.warn(problem);
+  BFS_ASSIGN(const GcReport report, collect_garbage(*store));
+  context.print(
+      [&] {
+        return nlohmann::json{{"layers", report.layers},
+                              {"deltas", report.deltas},
+                              {"other", report.other},
+                              {"bytes", report.bytes}};
+      },
+      [&] {
+        const std::uint64_t objects = report.layers + report.deltas + report.other;
+        if (objects == 0) return std::string("nothing to collect");
+        return fmt::format("freed {}: {} layers, {} deltas, {} other", format_bytes(report.bytes), report.layers,
+                           report.deltas, report.other);
+      });
+  return 0;
+}
+
+Result<int> verify(Context& context, const std::string& name) {
+  BFS_ASSIGN(const auto store, context.open_store());
+  if (!name.empty()) BFS_TRY(find_branch(*store, name));
+  const Interrupt interrupt;
+  ProgressReporter reporter(context.progress_style());
+  reporter.begin("verifying");
+  auto verified = name.empty() ? verify_store(*store, watched(reporter))
+                               : verify_branch(*store, name, watched(reporter));
+  reporter.finish();
+  if (!verified) return std::move(verified).error();
+  const VerifyReport& report = *verified;
+  context.print(
+      [&] {
+        return nlohmann::json{{"objects", report.objects},
+                              {"bytes", report.bytes},
+                              {"problems", report.problems},
+                              {"lines", report.lines}};
+      },
+      [&] {
+        std::string text;
+        for (const std::string& line : report.lines) text += line + "\n";
+        return text + fmt::format("{} objects, {}, {}", report.objects, format_bytes(report.bytes),
+                                  report.problems == 0 ? "no problem" : fmt::format("{} problems", report.problems));
+      });
+  if (report.problems == 0) return 0;
+  return make_error(Kind::damaged,
+                    fmt::format("{} problem{} found", report.problems, report.problems == 1 ? "" : "s"));
+}
+
+Result<int> dump_file(Context& context, const std::string& file) {
+  std::error_code failed;
+  const std::string path = std::filesystem::absolute(file, failed).string();
+  BFS_ASSIGN(const std::string text, dump(posix_env(), path));
+  context.print([&] { return nlohmann::json{{"file", path}, {"text", text}}; }, [&] { return text; });
+  return 0;
+}
+
+void add_pack(CommandLine& line) {
+  auto name = std::make_shared<std::string>();
+  CLI::App& app = line.add("pack", "Turn frozen deltas into packed layers", kGroup, "  branchfs pack\n");
+  app.add_option("NAME", *name, "Only what this branch needs (default: every branch)");
+  line.bind({&app, "pack", [name] { return name->empty() ? "the store" : branch_object(name)(); },
+             [name](Context& context) { return pack_branches(context, *name); }});
+}
+
+void add_compact(CommandLine& line) {
+  auto name = std::make_shared<std::string>();
+  CLI::App& app = line.add("compact", "Rewrite a branch's layers as one", kGroup, "  branchfs compact prod\n");
+  app.add_option("NAME", *name, "The branch")->required();
+  line.bind({&app, "compact", branch_object(name), [name](Context& context) { return compact_branch(context, *name); }});
+}
+
+void add_verify(CommandLine& line) {
+  auto name = std::make_shared<std::string>();
+  auto all = std::make_shared<bool>(false);
+  CLI::App& app = line.add("verify", "Check every checksum and invariant", kGroup,
+                           "  branchfs verify dev1\n  branchfs verify --all\n");
+  CLI::Option* option = app.add_option("NAME", *name, "Only what this branch needs");
+  app.add_flag("--all", *all, "The whole store (default)")->excludes(option);
+  line.bind({&app, "verify", [name] { return name->empty() ? "the store" : branch_object(name)(); },
+             [name](Context& context) { return verify(context, *name); }});
+}
+
+}  // namespace
+
+void add_maintenance_commands(CommandLine& line) {
+  add_pack(line);
+  add_compact(line);
+  CLI::App& gc = line.add("gc", "Free what no branch needs; delete expired branches", kGroup, "  branchfs gc\n");
+  line.bind({&gc, "collect", [] { return std::string("garbage"); }, collect});
+  add_verify(line);
+
+  auto file = std::make_shared<std::string>();
+  CLI::App& dump_app = line.add("dump", "Print any file of a store as text", kGroup,
+                                "  branchfs dump STORE/branches/dev1/manifest\n");
+  dump_app.add_option("FILE", *file, "A manifest, journal, layer, …")->required();
+  line.bind({&dump_app, "dump", [file] { return *file; },
+             [file](Context& context) { return dump_file(context, *file); }});
+}
+
+}  // namespace branchfs

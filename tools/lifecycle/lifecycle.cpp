@@ -1,0 +1,258 @@
+#include "tools/lifecycle/lifecycle.h"
+
+#include <unistd.h>
+
+#include <chrono>
+#include <thread>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "layers/store/control.h"
+#include "tools/interrupt.h"
+#include "tools/pg/process.h"
+#include "tools/pg/text.h"
+
+namespace branchfs {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using namespace std::chrono_literals;
+
+// The mount's process flushes what it holds before it lets go of the branch.
+constexpr auto kReleasePatience = 60s;
+// A server's processes close their files within this time once the postmaster is gone.
+constexpr auto kBusyPatience = 3s;
+
+std::string text_field(const nlohmann::json& object, const char* key) {
+  if (!object.is_object()) return "";
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+// What the last process that had the branch open wrote into its lock, alive or not.
+std::string last_mountpoint(const Store& store, const std::string& name) {
+  auto text = store.env().read_file(store.branch_dir(name) + "/lock", 64U << 10U);
+  if (!text) return "";
+  return text_field(nlohmann::json::parse(*text, nullptr, false), "mountpoint");
+}
+
+Status wait_until_released(const Store& store, const std::string& name) {
+  const auto deadline = Clock::now() + kReleasePatience;
+  for (auto pause = 1ms; Clock::now() < deadline; pause = std::min(pause * 2, 50ms)) {
+    BFS_ASSIGN(const nlohmann::json holder, store.branch_holder(name));
+    if (holder.is_null()) return {};
+    std::this_thread::sleep_for(pause);
+  }
+  return make_error(Kind::busy, "its mount process does not end", "look for mount.branchfs in the process list");
+}
+
+// A mount without its daemon, and a server without its mount, are of no use to anybody.
+Status repair(const BranchInfo& branch, const BranchState& state) {
+  if (state.mount != MountState::stale) return {};
+  BFS_TRY(end_orphaned_server(branch.manifest));
+  return unmount(state.mountpoint, true);
+}
+
+Result<BranchInfo> read_branch(const Store& store, const std::string& name) {
+  BFS_ASSIGN(Manifest manifest, store.read_manifest(name));
+  return BranchInfo{name, std::move(manifest)};
+}
+
+Status require_ready(const BranchInfo& branch) {
+  if (branch.manifest.state == "ready") return {};
+  return make_error(Kind::refused, fmt::format("it is {}, not ready", branch.manifest.state));
+}
+
+// The helper's one line without its own "mount.branchfs: cannot mount X: " in front.
+Error helper_error(const pg::Output& output) {
+  std::string line = pg::last_lines(output.err, 1);
+  for (const std::string_view lead : {"mount.branchfs: ", "branchfs: "}) {
+    if (line.starts_with(lead)) line.erase(0, lead.size());
+  }
+  if (line.rfind("cannot mount ", 0) == 0) {
+    if (const auto colon = line.find(": "); colon != std::string::npos) line.erase(0, colon + 2);
+  }
+  if (line.empty()) line = fmt::format("mount.branchfs ended with code {}", output.code);
+  const bool known = output.code >= 1 && output.code <= 7 && output.code != static_cast<int>(Kind::usage);
+  Error error = make_error(known ? static_cast<Kind>(output.code) : Kind::failed, line);
+  if (!line.empty() && line.back() == ')') {
+    if (const auto open = line.rfind(" ("); open != std::string::npos) {
+      error.hint = line.substr(open + 2, line.size() - open - 3);
+      error.what = line.substr(0, open);
+    }
+  }
+  return error;
+}
+
+Status run_mount_helper(const Store& store, const std::string& name, const std::string& dir,
+                        const MountRequest& request) {
+  BFS_ASSIGN(const std::string helper, find_mount_helper());
+  std::string options = "branch=" + name;
+  if (request.read_only) options += ",ro";
+  // Root's mounts are for the server's user, who is not root.
+  if (::geteuid() == 0) options += ",allow_other";
+  if (!request.options.empty()) options += "," + request.options;
+  pg::Command command;
+  command.argv = {helper, store.dir(), dir, "-o", options};
+  BFS_ASSIGN(const pg::Output output, pg::run(command));
+  if (output.code == 0) return {};
+  return helper_error(output);
+}
+
+// Root's --user: the mount shows that user as the owner of the data.
+Result<std::string> owner_options(const std::string& user) {
+  if (user.empty() || ::geteuid() != 0) return std::string();
+  BFS_ASSIGN(const pg::Identity identity, pg::identity_named(user));
+  return fmt::format("uid={},gid={}", identity.uid, identity.gid);
+}
+
+Status unmount_when_quiet(const std::string& mountpoint, bool urgent) {
+  const auto deadline = Clock::now() + kBusyPatience;
+  while (true) {
+    auto done = unmount(mountpoint, false);
+    if (done || done.error().kind != Kind::busy) return done;
+    if (urgent) return unmount(mountpoint, true);
+    if (Clock::now() > deadline) return done;
+    std::this_thread::sleep_for(20ms);
+  }
+}
+
+}  // namespace
+
+const char* BranchState::word() const {
+  if (mount == MountState::stale) return "stale";
+  if (mount != MountState::mounted) return held() ? "busy" : "offline";
+  switch (server.state) {
+    case pg::ServerState::starting: return "starting";
+    case pg::ServerState::running: return "running";
+    case pg::ServerState::stopping: return "stopping";
+    case pg::ServerState::crashed: return "crashed";
+    // Somebody else's mount may be closed to us; then there is nothing to say about a server.
+    case pg::ServerState::unclear:
+    case pg::ServerState::stopped: return "mounted";
+  }
+  return "mounted";
+}
+
+Result<BranchState> observe(const Store& store, const BranchInfo& branch) {
+  BranchState state;
+  BFS_ASSIGN(state.holder, store.branch_holder(branch.name));
+  if (state.held()) {
+    state.mountpoint = text_field(state.holder, "mountpoint");
+    if (!state.mountpoint.empty()) state.mount = MountState::mounted;
+  } else if (std::string last = last_mountpoint(store, branch.name); !last.empty() && is_dead_mount(last)) {
+    state.mount = MountState::stale;
+    state.mountpoint = std::move(last);
+    state.server.pid = orphaned_server(branch.manifest).value_or(0);
+  }
+  if (state.mount != MountState::mounted) return state;
+  state.server = pg::server_status(state.mountpoint);
+  return state;
+}
+
+Result<std::string> ensure_mounted(Store& store, const OperationLock& lock, const MountRequest& request) {
+  BFS_ASSIGN(const BranchInfo branch, read_branch(store, lock.branch()));
+  BFS_TRY(require_ready(branch));
+  BFS_ASSIGN(const BranchState state, observe(store, branch));
+  BFS_TRY(repair(branch, state));
+  if (state.mount == MountState::mounted) {
+    if (!request.dir.empty() && request.dir != state.mountpoint) {
+      return make_error(Kind::busy, "it is mounted at " + state.mountpoint,
+                        fmt::format("branchfs umount {}", branch.name));
+    }
+    return state.mountpoint;
+  }
+  const bool chosen = !request.dir.empty();
+  std::string dir = chosen ? request.dir : default_mountpoint(store, branch.name);
+  if (is_dead_mount(dir)) BFS_TRY(unmount(dir, true));
+  // After a rename the place may still be another branch's.
+  if (!chosen && is_mountpoint(dir)) dir += "@" + branch.manifest.id.hex().substr(0, 8);
+  BFS_TRY(make_mountpoint(dir, chosen));
+  BFS_TRY(run_mount_helper(store, branch.name, dir, request));
+  return dir;
+}
+
+Status ensure_unmounted(Store& store, const OperationLock& lock, bool urgent) {
+  BFS_ASSIGN(const BranchInfo branch, read_branch(store, lock.branch()));
+  BFS_ASSIGN(const BranchState state, observe(store, branch));
+  BFS_TRY(repair(branch, state));
+  if (state.serving() && !urgent) {
+    return make_error(Kind::busy, fmt::format("a server runs on it (process {})", state.server.pid),
+                      fmt::format("branchfs stop {}", branch.name));
+  }
+  if (state.mount == MountState::mounted) {
+    BFS_TRY(unmount_when_quiet(state.mountpoint, urgent));
+    BFS_TRY(wait_until_released(store, branch.name));
+  } else if (state.held()) {
+    return make_error(Kind::busy, fmt::format("process {} has it open", state.holder.value("pid", 0)),
+                      "wait for it to end");
+  }
+  remove_default_mountpoint(store, state.mountpoint);
+  return {};
+}
+
+Result<pg::Access> ensure_started(Store& store, const OperationLock& lock, const StartRequest& request,
+                                  const Warn& warn) {
+  BFS_ASSIGN(const BranchInfo branch, read_branch(store, lock.branch()));
+  BFS_ASSIGN(const BranchState before, observe(store, branch));
+  if (before.serving()) {
+    if (request.port != 0 && request.port != before.server.port) {
+      return make_error(Kind::busy, fmt::format("it runs on port {}", before.server.port),
+                        fmt::format("branchfs stop {}", branch.name));
+    }
+    return access_of(store, branch);
+  }
+  MountRequest mount;
+  BFS_ASSIGN(mount.options, owner_options(request.user.empty() ? recorded_user(branch.manifest) : request.user));
+  if (before.mount == MountState::stale) mount.dir = before.mountpoint;
+  BFS_ASSIGN(const std::string mountpoint, ensure_mounted(store, lock, mount));
+  auto access = start_on(store, branch, mountpoint, request, warn);
+  if (!access && before.mount != MountState::mounted) ignore(ensure_unmounted(store, lock, true));
+  return access;
+}
+
+Result<bool> ensure_stopped(Store& store, const OperationLock& lock, bool urgent) {
+  BFS_ASSIGN(const BranchInfo branch, read_branch(store, lock.branch()));
+  BFS_ASSIGN(const BranchState state, observe(store, branch));
+  if (state.mount == MountState::stale) {
+    BFS_TRY(end_orphaned_server(branch.manifest));
+    return state.server.pid != 0;
+  }
+  if (!state.serving()) return false;
+  BFS_TRY(pg::stop_server(state.mountpoint, urgent ? pg::StopMode::immediate : pg::StopMode::fast));
+  return true;
+}
+
+Status checkpoint_branch(const Store& store, const BranchInfo& branch) {
+  BFS_ASSIGN(const BranchState state, observe(store, branch));
+  if (!state.serving() || state.server.state != pg::ServerState::running) return {};
+  return checkpoint_on(branch, state.mountpoint);
+}
+
+Status take_down(Store& store, const OperationLock& lock, bool urgent) {
+  BFS_TRY(ensure_stopped(store, lock, urgent));
+  return ensure_unmounted(store, lock, urgent);
+}
+
+Status remove_branch(Store& store, const std::string& name, const RemoveOptions& options) {
+  BFS_ASSIGN(const OperationLock lock, OperationLock::acquire(store, name));
+  BFS_ASSIGN(const Manifest manifest, store.read_manifest(name));
+  if (options.only_if && !options.only_if(manifest)) return {};
+  if (manifest.is_protected && !options.ignore_protection) {
+    return make_error(Kind::refused, "it is protected", fmt::format("branchfs protect {} --off", name));
+  }
+  BFS_ASSIGN(const std::vector<BranchInfo> all, store.list());
+  if (const auto children = children_of(all, manifest.id); !children.empty()) {
+    return make_error(Kind::refused, fmt::format("it has children: {}", fmt::join(children, ", ")),
+                      "delete them first, or use --recursive");
+  }
+  BFS_TRY(take_down(store, lock, options.urgent));
+  BFS_TRY(delete_branch(store, name, options.ignore_protection));
+  remove_runtime_files(store, manifest);
+  if (manifest.expires != 0) ignore(store.env().unlink(store.reap_dir() + "/" + manifest.id.hex()));  // else reaped later
+  return {};
+}
+
+}  // namespace branchfs

@@ -1,0 +1,80 @@
+// What runs on a branch: nothing, a mount, a mount and a server; and how to get from one to another.
+//
+//                 ensure_mounted             ensure_started
+//     offline  ───────────────────▶ mounted ────────────────▶ running
+//        ▲  ◀───────────────────       │  ◀────────────────      │
+//        │       ensure_unmounted      │      ensure_stopped     │ server dies
+//        │                             │ daemon dies             ▼
+//        └──────── repair ◀──────── stale ◀─── daemon dies ── crashed ──▶ ensure_started: crash recovery
+//
+// The state is derived each time from what the kernel and the processes say (the branch lock and what its last
+// holder wrote into it, the mount point, postmaster.pid, the socket's lock file), never stored: nothing can disagree with reality after a crash. Every ensure_… begins with
+// repair: a mount whose daemon died is lazily unmounted, a server that lost its mount is ended. Changes need
+// the branch's OperationLock; observe() needs nothing and may be outdated when it returns.
+// Errors: busy (someone else holds the branch, files are open), not_found, failed with the last line of the child's stderr.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "layers/store/branches.h"
+#include "tools/lifecycle/mounts.h"
+#include "tools/lifecycle/operation_lock.h"
+#include "tools/lifecycle/server.h"
+
+namespace branchfs {
+
+enum class MountState : std::uint8_t { none, mounted, stale };
+struct BranchState {
+  MountState mount = MountState::none;
+  std::string mountpoint;  // when mounted or stale
+  nlohmann::json holder;   // who has the branch open, as layers/store tells it; null: nobody
+  pg::ServerStatus server;
+
+  [[nodiscard]] bool held() const { return !holder.is_null(); }
+  // A server process is there, ready or not.
+  [[nodiscard]] bool serving() const { return mount == MountState::mounted && server.pid != 0; }
+  // "offline", "mounted", "starting", "running", "stopping", "crashed" (a server died), "stale" (a mount's daemon
+  // died), "busy" (open by something that is no mount, such as pack).
+  [[nodiscard]] const char* word() const;
+};
+
+Result<BranchState> observe(const Store& store, const BranchInfo& branch);
+
+struct MountRequest {
+  std::string dir;  // empty: the default mount point
+  bool read_only = false;
+  std::string options;  // further -o options, comma-separated
+};
+// The mount point. busy when it is mounted elsewhere than asked.
+Result<std::string> ensure_mounted(Store& store, const OperationLock& lock, const MountRequest& request);
+// Stops nothing: busy while a server runs or files are open (urgent: detaches it all the same).
+Status ensure_unmounted(Store& store, const OperationLock& lock, bool urgent = false);
+
+// Mounts if need be, prepares the branch on its first start, starts the server and waits until it answers.
+// Warnings (a preload library that is not installed) go to `warn`.
+Result<pg::Access> ensure_started(Store& store, const OperationLock& lock, const StartRequest& request,
+                                const Warn& warn);
+// False when nothing ran. `urgent`: immediate shutdown, for data that nobody wants any more.
+Result<bool> ensure_stopped(Store& store, const OperationLock& lock, bool urgent = false);
+
+// CHECKPOINT if a server runs on the branch; nothing otherwise.
+Status checkpoint_branch(const Store& store, const BranchInfo& branch);
+
+// Stopped and unmounted, whatever it was.
+Status take_down(Store& store, const OperationLock& lock, bool urgent);
+
+struct RemoveOptions {
+  bool urgent = false;             // the data is not wanted any more: immediate shutdown, lazy unmount
+  bool ignore_protection = false;
+  std::function<bool(const Manifest&)> only_if = {};  // asked under the operation lock; false: kept, no error
+};
+// Takes the branch down and deletes it with everything it has outside of its store directory. The rules (protected,
+// children) are checked before anything is stopped.
+Status remove_branch(Store& store, const std::string& name, const RemoveOptions& options);
+
+}  // namespace branchfs

@@ -1,0 +1,254 @@
+#include "tools/lifecycle/server.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <set>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "tools/pg/credentials.h"
+#include "tools/pg/text.h"
+
+namespace branchfs {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr const char* kRunAs = "run_as";
+// Crash recovery of a large, busy parent's copy may replay gigabytes of WAL.
+constexpr auto kStartPatience = 10min;
+
+// Whatever else is in the object stays: it may be a newer version's.
+void keep_facts(Manifest& manifest, const pg::Facts& facts) {
+  if (!manifest.postgres.is_object()) manifest.postgres = nlohmann::json::object();
+  manifest.postgres.update(pg::to_json(facts));
+}
+
+std::string password_file(const Store& store, const std::string& name) { return store.branch_dir(name) + "/password"; }
+
+Result<std::string> ensure_password(const Store& store, const std::string& name, bool& made) {
+  made = false;
+  const std::string path = password_file(store, name);
+  if (store.env().exists(path)) return pg::load_secret(path);
+  BFS_ASSIGN(std::string password, pg::generate_password());
+  BFS_TRY(pg::store_secret(path, password));
+  made = true;
+  return password;
+}
+
+// The branch's port, chosen and reserved now if it has none, or if another one is asked for.
+Result<int> reserve_port(Store& store, const std::string& name, int asked) {
+  BFS_ASSIGN(const StoreLock lock, store.lock());
+  BFS_ASSIGN(Manifest manifest, store.read_manifest(name));
+  pg::Facts facts = facts_of(manifest);
+  if (facts.port != 0 && (asked == 0 || asked == facts.port)) return facts.port;
+  BFS_ASSIGN(const std::vector<BranchInfo> all, store.list());
+  std::set<int> taken;
+  for (const BranchInfo& branch : all) {
+    const int port = facts_of(branch.manifest).port;
+    if (port == 0 || branch.manifest.id == manifest.id) continue;
+    if (port == asked) {
+      return make_error(Kind::busy, fmt::format("port {} belongs to branch \"{}\"", port, branch.name));
+    }
+    taken.insert(port);
+  }
+  facts.port = asked;
+  if (asked == 0) {
+    BFS_ASSIGN(facts.port, pg::choose_port(taken, store.id().hex() + name));
+  }
+  keep_facts(manifest, facts);
+  BFS_TRY(store.write_manifest(lock, name, manifest));
+  return facts.port;
+}
+
+Result<pg::Identity> server_user(const std::string& mountpoint, const std::string& asked) {
+  if (asked.empty()) return pg::owner_identity(mountpoint);
+  BFS_ASSIGN(pg::Identity wanted, pg::identity_named(asked));
+  if (::geteuid() != 0 && wanted.uid != ::geteuid()) {
+    return make_error(Kind::refused, "only root can start a server as another user");
+  }
+  struct ::stat st {};
+  if (::stat(mountpoint.c_str(), &st) != 0) return sys_error(mountpoint);
+  if (st.st_uid != wanted.uid) {
+    return make_error(Kind::busy, fmt::format("it is mounted for uid {}, not for {}", st.st_uid, asked),
+                      "unmount it first");
+  }
+  return wanted;
+}
+
+std::vector<std::pair<std::string, std::string>> throw_away_settings() {
+  return {{"fsync", "off"}, {"synchronous_commit", "off"}, {"full_page_writes", "off"}};
+}
+
+Result<pg::ServerSpec> server_spec(Store& store, const BranchInfo& branch, const std::string& mountpoint,
+                                   const StartRequest& request) {
+  pg::ServerSpec spec;
+  BFS_ASSIGN(const int major, pg::read_major(mountpoint));
+  BFS_ASSIGN(spec.installation, pg::installation_for(major));
+  const std::string user = request.user.empty() ? recorded_user(branch.manifest) : request.user;
+  BFS_ASSIGN(spec.user, server_user(mountpoint, user));
+  spec.data_dir = mountpoint;
+  BFS_ASSIGN(spec.runtime_dir,
+             pg::prepare_runtime_dir(store.dir() + "/run/" + branch.manifest.id.hex().substr(0, 12), spec.user));
+  BFS_ASSIGN(spec.port, reserve_port(store, branch.name, request.port));
+  if (request.throw_away) spec.settings = throw_away_settings();
+  spec.timeout = kStartPatience;
+  return spec;
+}
+
+Status start_first(Store& store, const BranchInfo& branch, const pg::ServerSpec& spec, const std::string& password,
+                   const StartRequest& request, const Warn& warn) {
+  pg::FirstStart first;
+  first.server = spec;
+  first.password = password;
+  first.neutralize.branch = branch.name;
+  BFS_ASSIGN(first.neutralize.tls, pg::ensure_certificate(store.dir() + "/tls"));
+  pg::Facts known = facts_of(branch.manifest);
+  first.role = known.role;
+  BFS_ASSIGN(const pg::FirstStartResult result, pg::first_start(std::move(first), std::move(known)));
+  for (const std::string& warning : result.warnings) warn(warning);
+  return update_manifest(store, branch.name, [&](Manifest& manifest) -> Status {
+    keep_facts(manifest, result.facts);
+    if (!request.user.empty()) manifest.postgres[kRunAs] = request.user;
+    return {};
+  });
+}
+
+struct SocketLock {
+  pid_t pid = 0;
+  std::string data_dir;
+};
+
+// "DIR/.s.PGSQL.PORT.lock": pid and data directory of the postmaster that made the socket.
+std::optional<SocketLock> read_socket_lock(const pg::Facts& facts) {
+  if (facts.runtime_dir.empty() || facts.port == 0) return std::nullopt;
+  auto text = pg::read_file(fmt::format("{}/.s.PGSQL.{}.lock", facts.runtime_dir, facts.port), 4096);
+  if (!text) return std::nullopt;
+  const auto lines = pg::split(*text, '\n');
+  if (lines.size() < 2) return std::nullopt;
+  SocketLock lock;
+  lock.pid = static_cast<pid_t>(std::strtol(lines[0].c_str(), nullptr, 10));
+  lock.data_dir = lines[1];
+  if (lock.pid <= 1 || lock.data_dir.empty()) return std::nullopt;
+  return lock;
+}
+
+// The number may be somebody else's by now: only a postgres that was started on that directory counts.
+bool is_postmaster_of(pid_t pid, const std::string& data_dir) {
+  auto text = pg::read_file(fmt::format("/proc/{}/cmdline", pid), 65536);
+  if (!text) return false;
+  const auto words = pg::split(*text, '\0');
+  return words.size() > 2 && words[0].ends_with("/postgres") && words[1] == "-D" && words[2] == data_dir;
+}
+
+bool ends_within(pid_t pid, const std::string& data_dir, std::chrono::milliseconds limit) {
+  const auto deadline = std::chrono::steady_clock::now() + limit;
+  while (is_postmaster_of(pid, data_dir)) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::sleep_for(10ms);
+  }
+  return true;
+}
+
+}  // namespace
+
+pg::Facts facts_of(const Manifest& manifest) { return pg::facts_from_json(manifest.postgres); }
+
+nlohmann::json inherited_facts(const Manifest& parent) {
+  nlohmann::json json = parent.postgres.is_object() ? parent.postgres : nlohmann::json::object();
+  pg::Facts facts = facts_of(parent);
+  facts.port = 0;
+  facts.runtime_dir.clear();
+  facts.prepared = false;
+  json.update(pg::to_json(facts));
+  return json;
+}
+
+Status forget_preparation(Store& store, const std::string& name) {
+  return update_manifest(store, name, [](Manifest& manifest) -> Status {
+    pg::Facts facts = facts_of(manifest);
+    facts.prepared = false;
+    keep_facts(manifest, facts);
+    return {};
+  });
+}
+
+std::string recorded_user(const Manifest& manifest) {
+  if (!manifest.postgres.is_object()) return "";
+  const auto found = manifest.postgres.find(kRunAs);
+  return found != manifest.postgres.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+Result<pg::Access> access_of(const Store& store, const BranchInfo& branch) {
+  const pg::Facts facts = facts_of(branch.manifest);
+  const std::string path = password_file(store, branch.name);
+  if (facts.port == 0 || facts.role.empty() || !store.env().exists(path)) {
+    return make_error(Kind::failed, "it was never started", fmt::format("branchfs start {}", branch.name));
+  }
+  pg::Access access;
+  access.port = facts.port;
+  access.user = facts.role;
+  BFS_ASSIGN(access.password, pg::load_secret(path));
+  access.database = facts.database.empty() ? "postgres" : facts.database;
+  return access;
+}
+
+Result<pg::Access> start_on(Store& store, const BranchInfo& branch, const std::string& mountpoint,
+                            const StartRequest& request, const Warn& warn) {
+  BFS_ASSIGN(const pg::ServerSpec spec, server_spec(store, branch, mountpoint, request));
+  bool new_password = false;
+  BFS_ASSIGN(const std::string password, ensure_password(store, branch.name, new_password));
+  if (facts_of(branch.manifest).prepared && !new_password) {
+    BFS_TRY(pg::start_server(spec));
+  } else {
+    BFS_TRY(start_first(store, branch, spec, password, request, warn));
+  }
+  BFS_ASSIGN(Manifest manifest, store.read_manifest(branch.name));
+  return access_of(store, {branch.name, std::move(manifest)});
+}
+
+Status checkpoint_on(const BranchInfo& branch, const std::string& mountpoint) {
+  const pg::ServerStatus status = pg::server_status(mountpoint);
+  const pg::Facts facts = facts_of(branch.manifest);
+  const pg::SessionTarget target{status.socket_dir, status.port, {}, {}, facts.major};
+  BFS_ASSIGN(pg::Session session, pg::open_superuser(target, {facts.role}));
+  return session.execute("CHECKPOINT");
+}
+
+std::optional<pid_t> orphaned_server(const Manifest& manifest) {
+  const auto lock = read_socket_lock(facts_of(manifest));
+  if (!lock || !is_postmaster_of(lock->pid, lock->data_dir)) return std::nullopt;
+  return lock->pid;
+}
+
+Status end_orphaned_server(const Manifest& manifest) {
+  const auto lock = read_socket_lock(facts_of(manifest));
+  if (!lock || !is_postmaster_of(lock->pid, lock->data_dir)) return {};
+  // QUIT: a clean shutdown would write to a filesystem that is gone.
+  for (const int number : {SIGQUIT, SIGKILL}) {
+    if (::kill(lock->pid, number) != 0 && errno != ESRCH) return sys_error(fmt::format("end server {}", lock->pid));
+    if (ends_within(lock->pid, lock->data_dir, 8s)) return {};
+  }
+  return make_error(Kind::busy, fmt::format("its old server, process {}, does not end", lock->pid));
+}
+
+void remove_runtime_files(Store& store, const Manifest& manifest) {
+  const std::string dir = facts_of(manifest).runtime_dir;
+  // Only what prepare_runtime_dir() can have made: the manifest is data, not an order to delete any path.
+  const std::string name = dir.substr(dir.rfind('/') + 1);
+  const bool ours = dir == store.dir() + "/run/" + manifest.id.hex().substr(0, 12) ||
+                    (name.size() == 16 && dir.find("/branchfs") != std::string::npos);
+  if (!dir.empty() && ours) ignore(store.env().remove_tree(dir));  // what is left is an old log
+}
+
+std::string server_log(const Manifest& manifest) {
+  const pg::Facts facts = facts_of(manifest);
+  return facts.runtime_dir.empty() ? "" : pg::log_path(facts.runtime_dir);
+}
+
+}  // namespace branchfs
