@@ -15,6 +15,8 @@ namespace {
 
 constexpr ::off_t kMaxLogSize = 1 << 20;
 
+bool log_is_file = false;  // until then stderr is the user's terminal
+
 // What the child tells: one byte (0: ready, else the exit code), then the line to print.
 [[noreturn]] void wait_as_parent(int pipe, ::pid_t child) {
   std::string message;
@@ -64,6 +66,13 @@ std::string error_line(const std::string& verb_phrase, const Error& error) {
   return line + "\n";
 }
 
+Daemon::Daemon(bool foreground)
+    : foreground_(foreground), terminal_(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)) {}
+
+Daemon::~Daemon() {
+  if (terminal_ >= 0) ::close(terminal_);
+}
+
 Status Daemon::start() {
   if (foreground_) return {};
   std::array<int, 2> ends{};
@@ -84,6 +93,8 @@ Status Daemon::start() {
   ::dup2(null, STDIN_FILENO);
   ::dup2(null, STDOUT_FILENO);
   ::close(null);
+  ::close(terminal_);
+  terminal_ = -1;
   return {};
 }
 
@@ -98,17 +109,15 @@ bool Daemon::ready() {
 int Daemon::failed(const std::string& verb_phrase, const Error& error) {
   const std::string line = error_line(verb_phrase, error);
   const int code = static_cast<int>(error.kind);
+  // Nobody may be listening any more (the waiting command was killed, the terminal is gone): the log has it.
   if (pipe_ >= 0) {
-    ignore(
-        write_all(pipe_, static_cast<char>(code) + line));  // the waiting command was killed: the log has it
+    ignore(write_all(pipe_, static_cast<char>(code) + line));
     ::close(pipe_);
     pipe_ = -1;
-    spdlog::error("{}", line.substr(0, line.size() - 1));
-  } else if (foreground_) {
-    std::fputs(line.c_str(), stderr);
-  } else {
-    spdlog::error("{}", line.substr(0, line.size() - 1));
+  } else if (terminal_ >= 0) {  // foreground, or not yet in the background
+    ignore(write_all(terminal_, line));
   }
+  if (log_is_file) spdlog::error("{}", line.substr(0, line.size() - 1));
   return code;
 }
 
@@ -136,6 +145,7 @@ Status log_to_file(const std::string& path, bool verbose) {
   ::dup2(fd, STDOUT_FILENO);
   ::dup2(fd, STDERR_FILENO);
   ::close(fd);
+  log_is_file = true;
   log_to_stderr(verbose);
   return {};
 }

@@ -15,7 +15,10 @@ namespace branchfs {
 class Daemon {
  public:
   // Foreground: no fork; ready() does nothing, failed() prints.
-  explicit Daemon(bool foreground) : foreground_(foreground) {}
+  explicit Daemon(bool foreground);
+  ~Daemon();
+  Daemon(const Daemon&) = delete;
+  Daemon& operator=(const Daemon&) = delete;
 
   // In the parent: does not return.
   Status start();
@@ -26,6 +29,7 @@ class Daemon {
 
  private:
   bool foreground_;
+  int terminal_;   // stderr as it was, before the log took its place
   int pipe_ = -1;  // towards the parent; -1: nothing more to say
 };
 

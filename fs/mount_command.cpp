@@ -181,7 +181,8 @@ Status check_mountpoint(const std::string& mountpoint, const std::string& store,
   }
   BFS_ASSIGN(const auto covered, mounted_at(mountpoint));
   if (covered && !nonempty) {
-    return make_error(Kind::busy, covered->source + " is mounted there already", "umount " + mountpoint);
+    return make_error(Kind::busy, covered->source + " is mounted there already",
+                      (::geteuid() == 0 ? "umount " : "fusermount3 -u ") + mountpoint);
   }
   if (::geteuid() != 0 && st.st_uid != ::geteuid()) {
     return make_error(Kind::refused, "you do not own the mount point", "mount on a directory of your own");
@@ -202,7 +203,7 @@ int mount_command(const MountOptions& options) {
   log_to_stderr(options.verbose);
   Session::block_signals();
   const auto places = find_places(options);
-  if (!places) return Daemon(true).failed(verb, places.error());
+  if (!places) return daemon.failed(verb, places.error());
   if (const Status started = daemon.start(); !started) return daemon.failed(verb, started.error());
   const Status status = serve(options, *places, daemon);
   return status ? 0 : daemon.failed(verb, status.error());
