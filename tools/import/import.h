@@ -37,7 +37,7 @@ struct ImportRequest {
 
 struct ImportResult {
   Manifest manifest;
-  std::uint64_t logical_bytes = 0;  // what the files of the branch add up to
+  std::uint64_t logical_bytes = 0;  // data of the branch's files, in whole blocks
   std::uint64_t stored_bytes = 0;   // what the import added to the store
   double seconds = 0;
   std::vector<std::string> warnings;  // one line each, for stderr

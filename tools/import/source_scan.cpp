@@ -60,7 +60,7 @@ class Scanner {
   Status tablespace(const std::string& real, const std::string& path, unsigned depth);
   Status bring_in(const std::string& real, const std::string& path, const std::string& target,
                   unsigned depth);
-  void take_file(const std::string& path, const struct ::stat& st);
+  void take_file(const struct ::stat& st);
 
   SourceScan& scan_;
   const std::string version_dir_;  // "PG_15_202209061"
@@ -102,16 +102,14 @@ Status Scanner::entry(const std::string& real, const std::string& path, unsigned
     return {};
   }
   BFS_TRY(check_readable(real, R_OK));
-  take_file(path, st);
+  take_file(st);
   return {};
 }
 
-void Scanner::take_file(const std::string& path, const struct ::stat& st) {
-  ++scan_.files;
-  // Holes are not copied, so the blocks on disk count, not the length.
-  scan_.bytes +=
-      std::min(static_cast<std::uint64_t>(st.st_size), static_cast<std::uint64_t>(st.st_blocks) * 512);
-  if (may_be_config(path, static_cast<std::uint64_t>(st.st_size))) scan_.config_files.insert(path);
+void Scanner::take_file(const struct ::stat& st) {
+  const auto length = static_cast<std::uint64_t>(st.st_size);
+  scan_.length += length;
+  scan_.bytes += std::min(length, static_cast<std::uint64_t>(st.st_blocks) * 512);
 }
 
 Status Scanner::link(const std::string& real, const std::string& path, unsigned depth) {
@@ -183,7 +181,7 @@ Status Scanner::bring_in(const std::string& real, const std::string& path, const
       return {};
     }
     scan_.grafts.push_back({path, target, false});
-    take_file(path, st);
+    take_file(st);
     return {};
   }
   const std::string_view name = std::string_view(path).substr(path.rfind('/') + 1);

@@ -8,6 +8,13 @@
 // tablespaces. A cleanly stopped cluster needs no WAL from before its last checkpoint. Reads with the rights
 // of the directory's owner, so that root does not pick up for a user what that user could not read. Errors:
 // refused (a link that cannot be brought in), failed (unreadable; names the first such file).
+//
+// Tablespaces become real directories pg_tblspc/OID ("in place", known to every major since 14.5): an absolute
+// link would tie a branch to one mount point. A relative link satisfies the server but not its clients:
+// pg_basebackup 15 ends with "link target has unsafe path name". Crash recovery accepts directories as they
+// are; recovery from a backup taken of the branch insists on links unless allow_in_place_tablespaces is on,
+// so a branch with tablespaces has it on (configure.cpp). DROP TABLESPACE, ALTER ... SET TABLESPACE,
+// pg_checksums and pg_basebackup work on them.
 #pragma once
 
 #include <sys/stat.h>
@@ -41,9 +48,8 @@ struct SourceScan {
   std::vector<Tablespace> tablespaces;         // become directories pg_tblspc/OID
   std::map<std::string, std::string> relinks;  // path → relative target
   std::set<std::string> replaced;              // symlinks of the source that must not be copied as they are
-  std::set<std::string> config_files;          // small regular files that configuration may live in
   std::uint64_t bytes = 0;                     // on disk, of what will be taken
-  std::uint64_t files = 0;
+  std::uint64_t length = 0;                    // the same with holes, which is what progress counts
   std::vector<std::string> warnings;
   std::string
       first_wal;  // the name, without timeline, of the oldest WAL segment that is still needed; or empty

@@ -44,7 +44,7 @@ Status add_file(TreeBuilder& builder, const std::string& path, const std::string
   std::vector<std::byte> buffer(1U << 20U);
   for (std::uint64_t offset = 0;;) {
     BFS_ASSIGN(const std::size_t n, file->read_at(buffer, offset));
-    if (n == 0) return {};
+    if (n == 0) return builder.set_size(ino, offset);
     BFS_TRY(builder.write(ino, offset, std::span(buffer).first(n)));
     offset += n;
   }
@@ -84,21 +84,6 @@ Status copy_tree(TreeBuilder& builder, const SourceScan& scan, const OnBytes& on
     BFS_ASSIGN([[maybe_unused]] const Ino ino, builder.add(path, attr, target));
   }
   return {};
-}
-
-Result<ConfigFiles> read_config_files(const SourceScan& scan) {
-  Env& env = posix_env();
-  ConfigFiles files;
-  for (const auto& path : scan.config_files) {
-    std::string real = scan.root + "/" + path;
-    for (const auto& graft : scan.grafts) {
-      if (graft.path == path) real = graft.target;
-    }
-    BFS_ASSIGN(std::string content, env.read_file(real));
-    BFS_ASSIGN(const struct ::stat st, env.stat(real));
-    files[path] = {attr_from(st), std::move(content)};
-  }
-  return files;
 }
 
 }  // namespace branchfs

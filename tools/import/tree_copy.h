@@ -7,7 +7,6 @@
 
 #include "layers/jobs/import.h"
 #include "tools/import/source_scan.h"
-#include "tools/import/tar_import.h"
 
 namespace branchfs {
 
@@ -15,8 +14,5 @@ namespace branchfs {
 using OnBytes = std::function<Status(std::uint64_t done)>;
 
 Status copy_tree(TreeBuilder& builder, const SourceScan& scan, const OnBytes& on_bytes);
-
-// The files of scan.config_files, for what happens to configuration afterwards.
-Result<ConfigFiles> read_config_files(const SourceScan& scan);
 
 }  // namespace branchfs
