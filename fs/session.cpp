@@ -195,7 +195,9 @@ Result<std::unique_ptr<Session>> Session::mount(Operations& operations, SessionO
   mount_messages = nullptr;
   if (!ok) {
     return make_error(Kind::failed, messages.empty() ? "libfuse gave no reason" : first_line(messages),
-                      ::geteuid() == 0 ? "" : "ordinary users mount only on directories they own");
+                      messages.find("username") != std::string::npos
+                          ? "fusermount3 serves only users whom the user database (/etc/passwd) knows"
+                          : "");
   }
   session->mounted_ = true;
   BFS_ASSIGN(const auto entry, mounted_at(session->options_.mountpoint));
