@@ -24,11 +24,10 @@ class TreeBuilder {
   virtual Result<Ino> add_hard_link(const std::string& path, const std::string& existing) = 0;
   // Appends at ascending offsets; gaps are holes. Any alignment.
   virtual Status write(Ino ino, std::uint64_t offset, std::span<const std::byte> data) = 0;
-  virtual Status set_size(Ino ino, std::uint64_t size) = 0;  // a trailing hole
+  // The file is complete: of this size, with a trailing hole if nothing was written up to there.
+  virtual Status set_size(Ino ino, std::uint64_t size) = 0;
   virtual Status remove(const std::string& path) = 0;        // recursively; not_found is an error
   [[nodiscard]] virtual std::optional<Ino> find(const std::string& path) const = 0;
-  // Reads a small file back that was added before (up to 1 MiB kept per file, only those ≤ 1 MiB).
-  virtual Result<std::string> content(const std::string& path) const = 0;
   // Finishes the layer and makes the root branch `name`, durably.
   virtual Result<Manifest> publish(const std::string& name, Manifest manifest) = 0;
   [[nodiscard]] virtual LayerWriterStats stats() const = 0;
@@ -39,7 +38,8 @@ struct ImportTreeOptions {
   // Relative paths to leave out (e.g. postmaster.pid); called for files and directories.
   std::function<bool(const std::string& path)> skip;
 };
-// Copies the directory tree `source` (which nobody writes) below `into` ("" = root) into the builder, holes kept.
+// Copies the directory tree `source` (which nobody writes) below `into` ("" = root) into the builder, holes and hard
+// links kept; sockets, devices and extended attributes are left out. Progress counts bytes of file sizes; total is 0.
 Status import_tree(TreeBuilder& builder, const std::string& source, const std::string& into,
                    const ImportTreeOptions& options);
 

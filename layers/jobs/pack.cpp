@@ -1,0 +1,89 @@
+// Frozen deltas become layers of the same id, oldest first: no manifest changes, and views opened later find
+// the layer.
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "layers/jobs/jobs.h"
+#include "layers/jobs/publish_layer.h"
+#include "layers/jobs/write_tree.h"
+
+namespace branchfs {
+
+namespace {
+
+class Packer {
+ public:
+  Packer(Store& store, const Progress& progress) : store_(store), progress_(progress) {}
+
+  Status stack(const std::vector<ObjectId>& stack) {
+    for (auto element = stack.rbegin(); element != stack.rend(); ++element) {
+      if (store_.env().exists(store_.layer_path(*element))) continue;
+      auto index = static_cast<std::size_t>(stack.rend() - element) - 1;
+      Status packed = delta({stack.begin() + static_cast<std::ptrdiff_t>(index), stack.end()});
+      if (!packed) return std::move(packed).error().context("pack delta " + element->hex());
+    }
+    return {};
+  }
+  [[nodiscard]] const PackReport& report() const { return report_; }
+
+ private:
+  // stack[0] is the delta, everything below it is packed.
+  Status delta(const std::vector<ObjectId>& stack);
+
+  Store& store_;
+  const Progress& progress_;
+  PackReport report_;
+};
+
+Status Packer::delta(const std::vector<ObjectId>& stack) {
+  ObjectId id = stack.front();
+  Env& env = store_.env();
+  // One packer at a time for each delta; whoever comes second finds it done.
+  auto lock = env.open(store_.delta_dir(id) + "/pack.lock", O_RDWR | O_CREAT, 0600);
+  if (!lock && env.exists(store_.layer_path(id))) return {};
+  if (!lock) return std::move(lock).error();
+  BFS_TRY((*lock)->lock(LockMode::exclusive));
+  if (env.exists(store_.layer_path(id))) return {};
+
+  BFS_ASSIGN(auto view,
+             View::open(std::shared_ptr<Store>(std::shared_ptr<Store>(), &store_), stack, {}, false));
+  BFS_ASSIGN(auto writer, LayerWriter::create(env, store_.layer_tmp_path(id), id, {}));
+  WriteTreeOptions options;
+  std::uint64_t done = 0;
+  options.progress = [&](std::uint64_t bytes) {
+    done += bytes;
+    return !progress_ || progress_(report_.data_bytes + done, 0);
+  };
+  BFS_TRY(write_tree(*view, *writer, options));
+  BFS_TRY(writer->finish(env.now().tv_sec));
+  BFS_TRY(publish_layer(store_, id, nullptr));
+  report_.deltas += 1;
+  report_.data_bytes += done;
+  report_.layer_bytes += writer->stats().file_bytes;
+  return {};
+}
+
+}  // namespace
+
+Result<PackReport> pack(Store& store, const std::string& name, const Progress& progress) {
+  work_in_background();
+  std::vector<BranchInfo> branches;
+  if (name.empty()) {
+    BFS_ASSIGN(branches, store.list());
+  } else {
+    BFS_ASSIGN(Manifest manifest, store.read_manifest(name));
+    branches.push_back({name, std::move(manifest)});
+  }
+  Packer packer(store, progress);
+  for (const BranchInfo& branch : branches) {
+    Status packed = packer.stack(branch.manifest.stack);
+    // A branch deleted meanwhile takes its deltas with it.
+    if (!packed && name.empty() && !store.has_branch(branch.name)) continue;
+    if (!packed) return std::move(packed).error();
+  }
+  return packer.report();
+}
+
+}  // namespace branchfs

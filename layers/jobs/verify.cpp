@@ -1,0 +1,272 @@
+// Checks what a store promises: every layer (P3), every journal, every manifest, and the tree that each
+// branch shows.
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "layers/branch/view.h"
+#include "layers/delta/edit.h"
+#include "layers/delta/journal.h"
+#include "layers/jobs/jobs.h"
+#include "layers/jobs/reach.h"
+
+namespace branchfs {
+
+namespace {
+
+constexpr std::string_view kLayerSuffix = ".layer";
+
+class TreeCheck {
+ public:
+  using Report = std::function<void(const std::string&)>;
+  TreeCheck(View& view, const Report& report) : view_(view), report_(report) {}
+  Status run();
+
+ private:
+  struct Seen {
+    std::uint32_t names = 0;
+    std::uint8_t type = 0;
+  };
+  Status directory(Ino ino, std::vector<Ino>& todo);
+  Status inode(Ino ino, const Seen& seen);
+  Status data(Node& node);
+  Status unreached();
+
+  View& view_;
+  const Report& report_;
+  std::unordered_map<Ino, Seen> seen_;
+};
+
+Status TreeCheck::run() {
+  seen_[kRootIno] = {1, S_IFDIR >> 12U};
+  std::vector<Ino> todo{kRootIno};
+  while (!todo.empty()) {
+    Ino ino = todo.back();
+    todo.pop_back();
+    BFS_TRY(directory(ino, todo));
+  }
+  for (const auto& [ino, seen] : seen_) BFS_TRY(inode(ino, seen));
+  return unreached();
+}
+
+Status TreeCheck::directory(Ino ino, std::vector<Ino>& todo) {
+  BFS_ASSIGN(NodePtr dir, view_.node(ino));
+  if (!dir || !dir->is_dir()) {
+    report_(fmt::format("inode {} is named as a directory and is none", ino.v));
+    return {};
+  }
+  return view_.for_each_name(*dir, [&](std::string_view, Node::Name entry) -> Status {
+    Seen& seen = seen_[entry.ino];
+    if (++seen.names == 1 && entry.type == S_IFDIR >> 12U) todo.push_back(entry.ino);
+    seen.type = entry.type;
+    return {};
+  });
+}
+
+Status TreeCheck::inode(Ino ino, const Seen& seen) {
+  NodePtr cached = view_.cached(ino);
+  Attr attr;
+  if (cached) {
+    attr = cached->attr;
+  } else {
+    // Not through node(), which would keep every inode of the base layer in memory.
+    std::optional<LayerInode> stored;
+    if (view_.base() && !view_.is_dead(ino)) {
+      BFS_ASSIGN(stored, view_.base()->inode(ino));
+    }
+    if (!stored) {
+      report_(fmt::format("a name leads to inode {}, which does not exist", ino.v));
+      return {};
+    }
+    attr = stored->attr;
+  }
+  if (attr.mode >> 12U != seen.type) report_(fmt::format("inode {} has another type than its name", ino.v));
+  bool is_dir = S_ISDIR(attr.mode);
+  if (is_dir ? seen.names != 1 : seen.names != attr.nlink) {
+    report_(fmt::format("inode {} has {} names and a link count of {}", ino.v, seen.names, attr.nlink));
+  }
+  return cached && cached->touched && cached->is_regular() ? data(*cached) : Status{};
+}
+
+// Every stretch of the file leads somewhere that exists. (What the base layer maps is checked with the
+// layer.)
+Status TreeCheck::data(Node& node) {
+  std::uint64_t blocks = blocks_for(node.attr.size);
+  for (BlockNo block{0}; block.v < blocks;) {
+    auto run = view_.resolve(node, block, blocks - block.v);
+    if (!run || run->count == 0) {
+      report_(fmt::format("inode {}, block {}: {}", node.attr.ino.v, block.v,
+                          run ? "the block map does not go on" : run.error().what));
+      return {};
+    }
+    if (run->from == Run::From::delta && node.owner != run->delta) {
+      BFS_ASSIGN(auto file, view_.data_file(run->delta, run->ino, false));
+      if (!file)
+        report_(fmt::format("inode {}, block {}: its data file is missing", node.attr.ino.v, block.v));
+    }
+    block.v += std::min(run->count, blocks - block.v);
+  }
+  return {};
+}
+
+Status TreeCheck::unreached() {
+  for (const NodePtr& node : view_.touched_nodes()) {
+    if (!seen_.contains(node->attr.ino)) report_(fmt::format("inode {} has no name", node->attr.ino.v));
+  }
+  const LayerPtr& base = view_.base();
+  for (std::uint64_t i = 0; base && i < base->inode_count(); ++i) {
+    BFS_ASSIGN(LayerInode node, base->inode_at(i));
+    Ino ino = node.attr.ino;
+    NodePtr cached = view_.cached(ino);
+    if (view_.is_dead(ino) || (cached && cached->touched) || seen_.contains(ino)) continue;
+    report_(fmt::format("inode {} of the base layer has no name", ino.v));
+  }
+  return {};
+}
+
+class Verifier {
+ public:
+  Verifier(Store& store, const Progress& progress) : store_(store), env_(store.env()), progress_(progress) {}
+
+  Status branch(const std::string& name, const Manifest& manifest);
+  Status everything();
+  VerifyReport take() { return std::move(report_); }
+  void problem(const std::string& line) {
+    ++report_.problems;
+    report_.lines.push_back(line);
+  }
+
+ private:
+  void element(ObjectId id);
+  void layer(ObjectId id);
+  void delta(ObjectId id);
+  Status advance(std::uint64_t bytes) {
+    report_.bytes += bytes;
+    if (progress_ && !progress_(report_.bytes, total_)) stopped_ = true;
+    if (!stopped_) return {};
+    return Error{Kind::failed, ECANCELED, "verify: stopped", {}};
+  }
+
+  Store& store_;
+  Env& env_;
+  const Progress& progress_;
+  VerifyReport report_;
+  std::uint64_t total_ = 0;
+  bool stopped_ = false;
+  ObjectSet checked_;
+};
+
+void Verifier::layer(ObjectId id) {
+  auto opened = store_.layers().open(id);
+  if (!opened) return problem(opened.error().what);
+  auto count = (*opened)->verify([&](const std::string& line) { problem(line); },
+                                 [&](std::uint64_t bytes) { ignore(advance(bytes)); });
+  if (!count) problem(count.error().what);
+}
+
+void Verifier::delta(ObjectId id) {
+  std::string path = store_.delta_dir(id) + "/journal";
+  auto scan =
+      Journal::scan(env_, path, id, [&](RecordType type, std::span<const std::byte> payload) -> Status {
+        constexpr std::size_t kUnsyncedHead = 16;
+        if (type == RecordType::unsynced && payload.size() >= kUnsyncedHead)
+          payload = payload.subspan(kUnsyncedHead);
+        BFS_ASSIGN(Edit edit, Edit::decode(payload));
+        return {};
+      });
+  // Collected since it was listed: packed, or its branch deleted.
+  if (!scan && scan.error().sys == ENOENT && !env_.exists(store_.delta_dir(id))) return;
+  if (!scan) return problem(fmt::format("delta {}: {}", id.hex(), scan.error().what));
+  ignore(advance(scan->file_size));
+}
+
+void Verifier::element(ObjectId id) {
+  if (stopped_ || !checked_.insert(id).second) return;
+  ++report_.objects;
+  if (env_.exists(store_.layer_path(id))) {
+    layer(id);
+  } else {
+    delta(id);
+  }
+}
+
+Status Verifier::branch(const std::string& name, const Manifest& manifest) {
+  auto report = [&](const std::string& line) { problem(fmt::format("branch \"{}\": {}", name, line)); };
+  ++report_.objects;
+  Reach reach(store_);
+  ObjectSet elements;
+  if (Status added = reach.add(manifest, elements); !added) report(added.error().what);
+  for (ObjectId id : manifest.stack) {
+    // The layer is asked for twice: packing and gc may turn the one into the other in between.
+    bool exists = env_.exists(store_.layer_path(id)) || env_.exists(store_.delta_dir(id)) ||
+                  env_.exists(store_.layer_path(id));
+    if (!exists) report(fmt::format("element {} of its stack is missing", id.hex()));
+  }
+  for (ObjectId id : elements) element(id);
+  BFS_TRY(advance(0));
+  std::shared_ptr<Store> unowned(std::shared_ptr<Store>(), &store_);
+  auto view = View::open(unowned, manifest.stack, manifest.delta, false);
+  if (!view) {
+    report(view.error().what);
+    return {};
+  }
+  Status checked = TreeCheck(**view, report).run();
+  if (!checked) report(checked.error().what);
+  return {};
+}
+
+Status Verifier::everything() {
+  std::vector<ObjectId> ids;
+  BFS_ASSIGN(auto layers, env_.list(store_.layers_dir()));
+  for (const DirItem& item : layers) {
+    if (!item.name.ends_with(kLayerSuffix)) continue;
+    auto id = ObjectId::parse(std::string_view(item.name).substr(0, item.name.size() - kLayerSuffix.size()));
+    if (!id) continue;
+    ids.push_back(*id);
+    auto st = env_.stat(store_.layer_path(*id));
+    if (st) total_ += static_cast<std::uint64_t>(st->st_size);
+  }
+  BFS_ASSIGN(auto deltas, env_.list(store_.deltas_dir()));
+  for (const DirItem& item : deltas) {
+    if (auto id = ObjectId::parse(item.name)) ids.push_back(*id);
+  }
+  BFS_ASSIGN(auto all, store_.list([&](const std::string& name, const Error& error) {
+    problem(fmt::format("branch \"{}\": {}", name, error.what));
+  }));
+  for (const BranchInfo& info : all) {
+    // Deleted or changed since the list was made: look at what it is now.
+    auto manifest = store_.read_manifest(info.name);
+    if (manifest) BFS_TRY(branch(info.name, *manifest));
+  }
+  std::sort(ids.begin(), ids.end());
+  for (ObjectId id : ids) {
+    bool exists = env_.exists(store_.layer_path(id)) || env_.exists(store_.delta_dir(id));
+    if (exists) element(id);
+    BFS_TRY(advance(0));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<VerifyReport> verify_branch(Store& store, const std::string& name, const Progress& progress) {
+  Verifier verifier(store, progress);
+  auto manifest = store.read_manifest(name);
+  if (!manifest && manifest.error().kind != Kind::damaged) return std::move(manifest).error();
+  if (!manifest) {
+    verifier.problem(manifest.error().what);
+  } else {
+    BFS_TRY(verifier.branch(name, *manifest));
+  }
+  return verifier.take();
+}
+
+Result<VerifyReport> verify_store(Store& store, const Progress& progress) {
+  Verifier verifier(store, progress);
+  BFS_TRY(verifier.everything());
+  return verifier.take();
+}
+
+}  // namespace branchfs
