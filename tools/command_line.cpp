@@ -45,12 +45,11 @@ CommandLine::CommandLine(GlobalOptions& globals)
   app_.require_subcommand(1);
   app_.set_help_flag("-h,--help", "Show this text; branchfs COMMAND --help tells more");
   app_.set_version_flag("--version", std::string("branchfs ") + BRANCHFS_VERSION, "Show the version");
-  app_.add_option("--store", globals.store, "The store (default: $BRANCHFS_STORE, then\n" +
-                                                std::string(kHelpColumn, ' ') + default_store_dir() + ")")
-      ->type_name("DIR");
+  app_.add_option("--store", globals.store, "The store (default: $BRANCHFS_STORE, see below)")->type_name("DIR");
   app_.add_flag("--json", globals.json, "Print JSON instead of text");
   app_.add_flag("-q,--quiet", globals.quiet, "No progress, nothing but results");
   app_.footer(
+      "Without --store and $BRANCHFS_STORE: " + default_store_dir() + "\n"
       "Examples:\n"
       "  branchfs init && branchfs import prod --pgdata /var/lib/postgresql/15/main\n"
       "  branchfs create dev1 --from prod --start\n"

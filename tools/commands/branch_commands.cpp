@@ -66,9 +66,10 @@ Result<int> create(Context& context, const CreateArguments& arguments) {
   auto brought_up = [&]() -> Status {
     if (!arguments.mount && !arguments.start) return {};
     BFS_ASSIGN(const OperationLock lock, OperationLock::acquire(*store, wanted.name));
-    BFS_ASSIGN(mountpoint, ensure_mounted(*store, lock, {}));
     if (arguments.start) {
       BFS_ASSIGN(access, ensure_started(*store, lock, {}, context.warner()));
+    } else {
+      BFS_ASSIGN(mountpoint, ensure_mounted(*store, lock, {}));
     }
     return Interrupt::check();
   }();
@@ -233,8 +234,8 @@ void add_create(CommandLine& line) {
   app.add_flag("--if-not-exists", arguments->if_not_exists, "Fine if it exists with the same parent");
   app.add_option("--ttl", arguments->ttl, "Delete it after: 90s, 2h, 3d")->type_name("TIME");
   app.add_flag("--protected", arguments->is_protected, "Refuse to delete it");
-  auto* mount = app.add_flag("--mount", arguments->mount, "Mount it, print where");
-  app.add_flag("--start", arguments->start, "Start its server, print the URL")->excludes(mount);
+  app.add_flag("--mount", arguments->mount, "Mount it, print where");
+  app.add_flag("--start", arguments->start, "Mount it, start its server, print the URL");
   app.add_flag("--no-checkpoint", arguments->no_checkpoint, "No CHECKPOINT in a running parent first");
   line.bind({&app, "create", [arguments] { return fmt::format("branch \"{}\"", arguments->name); },
              [arguments](Context& context) { return create(context, *arguments); }});

@@ -134,7 +134,8 @@ std::string status_text(const nlohmann::json& json, std::int64_t now, std::int64
   if (!json["port"].is_null()) field("port", json["port"].dump());
   if (!json.contains("mount")) return text;
   for (const auto& [key, value] : json["mount"].items()) {
-    if (key == "pid" || key == "mountpoint" || value.is_null()) continue;
+    const bool known = key == "pid" || key == "mountpoint" || key == "branch" || key == "store";
+    if (known || value.is_null()) continue;
     if (value.is_array()) {
       for (const auto& line : value) field(key, plain_json(line));
     } else if (value.is_object()) {

@@ -142,10 +142,14 @@ Result<BranchState> observe(const Store& store, const BranchInfo& branch) {
   if (state.held()) {
     state.mountpoint = text_field(state.holder, "mountpoint");
     if (!state.mountpoint.empty()) state.mount = MountState::mounted;
-  } else if (std::string last = last_mountpoint(store, branch.name); !last.empty() && is_dead_mount(last)) {
-    state.mount = MountState::stale;
-    state.mountpoint = std::move(last);
-    state.server.pid = orphaned_server(branch.manifest).value_or(0);
+  } else {
+    for (const std::string& place : std::vector{last_mountpoint(store, branch.name), default_mountpoint(store, branch.name)}) {
+      if (place.empty() || !is_dead_mount(place)) continue;
+      state.mount = MountState::stale;
+      state.mountpoint = place;
+      state.server.pid = orphaned_server(branch.manifest).value_or(0);
+      break;
+    }
   }
   if (state.mount != MountState::mounted) return state;
   state.server = pg::server_status(state.mountpoint);
@@ -170,7 +174,11 @@ Result<std::string> ensure_mounted(Store& store, const OperationLock& lock, cons
   // After a rename the place may still be another branch's.
   if (!chosen && is_mountpoint(dir)) dir += "@" + branch.manifest.id.hex().substr(0, 8);
   BFS_TRY(make_mountpoint(dir, chosen));
-  BFS_TRY(run_mount_helper(store, branch.name, dir, request));
+  auto mounted = run_mount_helper(store, branch.name, dir, request);
+  if (!mounted) {
+    remove_default_mountpoint(store, dir);
+    return std::move(mounted).error();
+  }
   return dir;
 }
 
