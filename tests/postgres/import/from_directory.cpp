@@ -231,9 +231,8 @@ TEST_CASE("a full disk is said, and leaves the store as it was") {
   source.start();
   // Random bytes do not compress, so that it is the copy and not the check before it that meets the end.
   source.psql(
-      "CREATE TABLE big AS SELECT i, (SELECT string_agg(md5(random()::text || i), '') FROM "
-      "generate_series(1, 60)) "
-      "FROM generate_series(1, 40000) AS i");
+      "CREATE TABLE big AS SELECT i, (SELECT string_agg(md5(random()::text || k + i), '') "
+      "FROM generate_series(1, 60) AS k) FROM generate_series(1, 40000) AS g(i)");
   source.stop();
   const TestDir dir;
   REQUIRE(::mount("tmpfs", dir.path().c_str(), "tmpfs", 0, "size=48m") == 0);

@@ -72,7 +72,7 @@ TEST_CASE("a server under load is imported with every commit acknowledged before
             "pgbench_branches) "
             "AND (SELECT sum(tbalance) FROM pgbench_tellers) = (SELECT sum(delta) FROM pgbench_history)") ==
         "t");
-  server->run("pg_amcheck", {"postgres"});
+  server->run("pg_amcheck", {"--install-missing", "postgres"});
 }
 
 TEST_CASE("a server with tablespaces is imported with them inside") {
