@@ -146,6 +146,18 @@ bool is_postmaster_of(pid_t pid, const std::string& data_dir) {
   return words.size() > 2 && words[0].ends_with("/postgres") && words[1] == "-D" && words[2] == data_dir;
 }
 
+// A killed postmaster leaves its socket; where nobody reaps it, Postgres takes the zombie for alive and refuses.
+void clear_dead_socket(const pg::ServerSpec& spec) {
+  pg::Facts place;
+  place.runtime_dir = spec.runtime_dir;
+  place.port = spec.port;
+  const auto lock = read_socket_lock(place);
+  if (!lock || is_postmaster_of(lock->pid, lock->data_dir)) return;
+  const std::string socket = fmt::format("{}/.s.PGSQL.{}", spec.runtime_dir, spec.port);
+  ::unlink((socket + ".lock").c_str());
+  ::unlink(socket.c_str());
+}
+
 bool ends_within(pid_t pid, const std::string& data_dir, std::chrono::milliseconds limit) {
   const auto deadline = std::chrono::steady_clock::now() + limit;
   while (is_postmaster_of(pid, data_dir)) {
@@ -203,6 +215,7 @@ Result<pg::Access> start_on(Store& store, const BranchInfo& branch, const std::s
   BFS_ASSIGN(const pg::ServerSpec spec, server_spec(store, branch, mountpoint, request));
   bool new_password = false;
   BFS_ASSIGN(const std::string password, ensure_password(store, branch.name, new_password));
+  clear_dead_socket(spec);
   if (facts_of(branch.manifest).prepared && !new_password) {
     BFS_TRY(pg::start_server(spec));
   } else {
