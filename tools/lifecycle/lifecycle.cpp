@@ -31,6 +31,19 @@ std::string text_field(const nlohmann::json& object, const char* key) {
   return found != object.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
+// Two commands that look at a lock at once see each other: only a holder that is alive and has said who it is counts
+// as one at once, and what an earlier one wrote is no answer.
+Result<nlohmann::json> living_holder(const Store& store, const std::string& name) {
+  for (int attempt = 0; attempt < 10; ++attempt) {
+    if (attempt > 0) std::this_thread::sleep_for(3ms);
+    BFS_ASSIGN(nlohmann::json holder, store.branch_holder(name));
+    if (holder.is_null()) return holder;
+    const auto pid = holder.find("pid");
+    if (pid != holder.end() && pg::path_exists("/proc/" + pid->dump())) return holder;
+  }
+  return nlohmann::json::object();  // held by somebody who has not said so yet
+}
+
 // What the last process that had the branch open wrote into its lock, alive or not.
 std::string last_mountpoint(const Store& store, const std::string& name) {
   auto text = store.env().read_file(store.branch_dir(name) + "/lock", 64U << 10U);
@@ -138,7 +151,7 @@ const char* BranchState::word() const {
 
 Result<BranchState> observe(const Store& store, const BranchInfo& branch) {
   BranchState state;
-  BFS_ASSIGN(state.holder, store.branch_holder(branch.name));
+  BFS_ASSIGN(state.holder, living_holder(store, branch.name));
   if (state.held()) {
     state.mountpoint = text_field(state.holder, "mountpoint");
     if (!state.mountpoint.empty()) state.mount = MountState::mounted;
