@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "layers/jobs/background.h"
 #include "layers/jobs/jobs.h"
 #include "layers/jobs/publish_layer.h"
 #include "layers/jobs/write_tree.h"
@@ -22,7 +23,6 @@ void count(const LayerPtr& base, std::uint64_t& layers, std::uint64_t& bytes) {
 }  // namespace
 
 Result<CompactReport> compact(Store& store, const std::string& name, const Progress& progress) {
-  work_in_background();
   // A process that has the branch open may go on naming the old layers (shared blocks), so it has to be
   // closed.
   BFS_ASSIGN(BranchLock held, store.lock_branch(name, LockMode::exclusive));
@@ -45,8 +45,11 @@ Result<CompactReport> compact(Store& store, const std::string& name, const Progr
   options.copy_layers = true;
   std::uint64_t done = 0;
   options.progress = [&](std::uint64_t bytes) { return !progress || progress(done += bytes, 0); };
-  BFS_TRY(write_tree(*view, *writer, options));
-  BFS_TRY(writer->finish(store.env().now().tv_sec));
+  auto write = [&]() -> Status {
+    BFS_TRY(write_tree(*view, *writer, options));
+    return writer->finish(store.env().now().tv_sec);
+  };
+  BFS_TRY(in_background(write));
 
   BFS_ASSIGN(StoreLock lock, store.lock());
   BFS_ASSIGN(manifest, store.read_manifest(name));

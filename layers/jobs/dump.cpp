@@ -141,7 +141,8 @@ Result<std::string> dump_layer(Env& env, const std::string& path, ObjectId id) {
   BFS_TRY(dump_inodes(*layer, out));
   for (std::uint64_t i = 0; i < layer->name_count(); ++i) {
     BFS_ASSIGN(LayerName name, layer->name_at(i));
-    out += fmt::format("name {} {} -> {} type {}\n", name.parent.v, in_quotes(name.name), name.ino.v, name.type);
+    out +=
+        fmt::format("name {} {} -> {} type {}\n", name.parent.v, in_quotes(name.name), name.ino.v, name.type);
   }
   BFS_TRY(dump_chunks(*layer, out));
   return out;

@@ -2,10 +2,10 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 
+#include "layers/jobs/background.h"
 #include "layers/jobs/jobs.h"
 #include "layers/jobs/move_undo.h"
 #include "layers/jobs/reach.h"
-#include "layers/jobs/write_tree.h"
 
 namespace branchfs {
 
@@ -20,7 +20,7 @@ class Collector {
 
   Result<GcReport> run() {
     // Once without the lock, to read all that is to be read; under it only what changed is read again.
-    BFS_TRY(find_reached());
+    BFS_TRY(in_background([&] { return find_reached(); }));
     {
       BFS_ASSIGN(StoreLock lock, store_.lock());
       BFS_TRY(find_reached());
@@ -29,7 +29,7 @@ class Collector {
       BFS_TRY(branches());
     }
     report_.bytes += host_bytes(env_, store_.trash_dir());
-    BFS_TRY(store_.empty_trash());
+    BFS_TRY(in_background([&] { return store_.empty_trash(); }));
     return report_;
   }
 
@@ -142,9 +142,6 @@ Status Collector::branches() {
 
 }  // namespace
 
-Result<GcReport> collect_garbage(Store& store) {
-  work_in_background();
-  return Collector(store).run();
-}
+Result<GcReport> collect_garbage(Store& store) { return Collector(store).run(); }
 
 }  // namespace branchfs

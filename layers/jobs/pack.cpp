@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "layers/jobs/background.h"
 #include "layers/jobs/jobs.h"
 #include "layers/jobs/publish_layer.h"
 #include "layers/jobs/write_tree.h"
@@ -56,8 +57,11 @@ Status Packer::delta(const std::vector<ObjectId>& stack) {
     done += bytes;
     return !progress_ || progress_(report_.data_bytes + done, 0);
   };
-  BFS_TRY(write_tree(*view, *writer, options));
-  BFS_TRY(writer->finish(env.now().tv_sec));
+  auto write = [&]() -> Status {
+    BFS_TRY(write_tree(*view, *writer, options));
+    return writer->finish(env.now().tv_sec);
+  };
+  BFS_TRY(in_background(write));
   BFS_TRY(publish_layer(store_, id, nullptr));
   report_.deltas += 1;
   report_.data_bytes += done;
@@ -68,7 +72,6 @@ Status Packer::delta(const std::vector<ObjectId>& stack) {
 }  // namespace
 
 Result<PackReport> pack(Store& store, const std::string& name, const Progress& progress) {
-  work_in_background();
   std::vector<BranchInfo> branches;
   if (name.empty()) {
     BFS_ASSIGN(branches, store.list());

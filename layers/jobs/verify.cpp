@@ -93,6 +93,10 @@ Status TreeCheck::inode(Ino ino, const Seen& seen) {
 // Every stretch of the file leads somewhere that exists. (What the base layer maps is checked with the
 // layer.)
 Status TreeCheck::data(Node& node) {
+  // Of an owned file the data file's size is the truth; but what a record promised cannot be gone altogether.
+  if (node.journaled_size > node.attr.size) {
+    report_(fmt::format("inode {}: its data file is missing", node.attr.ino.v));
+  }
   std::uint64_t blocks = blocks_for(node.attr.size);
   for (BlockNo block{0}; block.v < blocks;) {
     auto run = view_.resolve(node, block, blocks - block.v);

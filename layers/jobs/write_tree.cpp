@@ -1,10 +1,7 @@
 #include "layers/jobs/write_tree.h"
 
 #include <fmt/format.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <unordered_set>
@@ -196,14 +193,6 @@ Status TreeWriter::delta_blocks(Node& node, BlockNo block, const Run& run) {
 
 Status write_tree(View& view, LayerWriter& writer, const WriteTreeOptions& options) {
   return TreeWriter(view, writer, options).run();
-}
-
-void work_in_background() {
-  constexpr int kWhoProcess = 1;       // IOPRIO_WHO_PROCESS: this thread
-  constexpr int kIdleClass = 3 << 13;  // IOPRIO_CLASS_IDLE
-  // Best effort: where it is not allowed the work is done at normal priority.
-  static_cast<void>(::syscall(SYS_ioprio_set, kWhoProcess, 0, kIdleClass));
-  static_cast<void>(::setpriority(PRIO_PROCESS, 0, 19));
 }
 
 }  // namespace branchfs

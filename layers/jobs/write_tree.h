@@ -17,8 +17,4 @@ struct WriteTreeOptions {
 };
 Status write_tree(View& view, LayerWriter& writer, const WriteTreeOptions& options);
 
-// Shared by both: the caller's thread and those it starts from now on work when nobody else wants the CPU or
-// the disk.
-void work_in_background();
-
 }  // namespace branchfs
