@@ -4,6 +4,7 @@
 
 #include "tools/commands/branch_view.h"
 #include "tools/interrupt.h"
+#include "tools/lifecycle/auto_pack.h"
 #include "tools/lifecycle/reap.h"
 
 namespace branchfs {
@@ -56,6 +57,7 @@ Result<bool> make_branch(Store& store, const NewBranch& wanted,
     auto scheduled = schedule_expiry(store, wanted.name, *made);
     if (!scheduled) warn("it will expire only after the next gc: " + scheduled.error().what);
   }
+  pack_when_deep(store, parent.name, made->stack);
   return true;
 }
 
