@@ -8,6 +8,7 @@
 #include "layers/jobs/background.h"
 #include "layers/jobs/jobs.h"
 #include "layers/jobs/publish_layer.h"
+#include "layers/jobs/steady.h"
 #include "layers/jobs/write_tree.h"
 
 namespace branchfs {
@@ -72,18 +73,17 @@ Status Packer::delta(const std::vector<ObjectId>& stack) {
 }  // namespace
 
 Result<PackReport> pack(Store& store, const std::string& name, const Progress& progress) {
-  std::vector<BranchInfo> branches;
+  std::vector<std::string> names{name};
   if (name.empty()) {
-    BFS_ASSIGN(branches, store.list());
-  } else {
-    BFS_ASSIGN(Manifest manifest, store.read_manifest(name));
-    branches.push_back({name, std::move(manifest)});
+    names.clear();
+    BFS_ASSIGN(const std::vector<BranchInfo> all, store.list());
+    for (const BranchInfo& branch : all) names.push_back(branch.name);
   }
   Packer packer(store, progress);
-  for (const BranchInfo& branch : branches) {
-    Status packed = packer.stack(branch.manifest.stack);
-    // A branch deleted meanwhile takes its deltas with it.
-    if (!packed && name.empty() && !store.has_branch(branch.name)) continue;
+  for (const std::string& branch : names) {
+    // A branch that is reset or deleted meanwhile takes its deltas with it.
+    Status packed = read_steadily(store, branch, [&](const Manifest& manifest) { return packer.stack(manifest.stack); });
+    if (!packed && name.empty() && !store.has_branch(branch)) continue;
     if (!packed) return std::move(packed).error();
   }
   return packer.report();

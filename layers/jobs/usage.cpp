@@ -3,6 +3,7 @@
 #include "layers/branch/view.h"
 #include "layers/jobs/jobs.h"
 #include "layers/jobs/reach.h"
+#include "layers/jobs/steady.h"
 
 namespace branchfs {
 
@@ -24,10 +25,7 @@ std::uint64_t element_bytes(Store& store, ObjectId id) {
   return host_bytes(store.env(), store.layer_path(id)) + host_bytes(store.env(), store.delta_dir(id));
 }
 
-}  // namespace
-
-Result<Usage> usage(Store& store, const std::string& name) {
-  BFS_ASSIGN(Manifest manifest, store.read_manifest(name));
+Result<Usage> usage_of(Store& store, const Manifest& manifest) {
   Usage usage;
   {
     std::shared_ptr<Store> unowned(std::shared_ptr<Store>(), &store);
@@ -40,13 +38,21 @@ Result<Usage> usage(Store& store, const std::string& name) {
   BFS_TRY(reach.add(manifest, mine));
   BFS_ASSIGN(auto all, store.list());
   for (const BranchInfo& branch : all) {
-    if (branch.manifest.id != manifest.id) BFS_TRY(reach.add(branch.manifest, others));
+    if (branch.manifest.id == manifest.id) continue;
+    Status added = reach.add(branch.manifest, others);
+    if (!added && is_unchanged(store, branch.name, branch.manifest)) return std::move(added).error();
   }
   for (ObjectId id : mine) {
     std::uint64_t bytes = element_bytes(store, id);
     (id == manifest.delta ? usage.own : others.contains(id) ? usage.shared : usage.exclusive) += bytes;
   }
   return usage;
+}
+
+}  // namespace
+
+Result<Usage> usage(Store& store, const std::string& name) {
+  return read_steadily(store, name, [&](const Manifest& manifest) { return usage_of(store, manifest); });
 }
 
 }  // namespace branchfs

@@ -11,6 +11,7 @@
 #include "layers/delta/journal.h"
 #include "layers/jobs/jobs.h"
 #include "layers/jobs/reach.h"
+#include "layers/jobs/steady.h"
 
 namespace branchfs {
 
@@ -134,7 +135,8 @@ class Verifier {
  public:
   Verifier(Store& store, const Progress& progress) : store_(store), env_(store.env()), progress_(progress) {}
 
-  Status branch(const std::string& name, const Manifest& manifest);
+  // not_found when there is no such branch (any more).
+  Status branch(const std::string& name);
   Status everything();
   VerifyReport take() { return std::move(report_); }
   void problem(const std::string& line) {
@@ -143,6 +145,7 @@ class Verifier {
   }
 
  private:
+  Status look_at(const std::string& name, const Manifest& manifest);
   void element(ObjectId id);
   void layer(ObjectId id);
   void delta(ObjectId id);
@@ -164,6 +167,8 @@ class Verifier {
 
 void Verifier::layer(ObjectId id) {
   auto opened = store_.layers().open(id);
+  // Collected since it was listed. Who needs it reports that it is missing.
+  if (!opened && opened.error().sys == ENOENT && !env_.exists(store_.layer_path(id))) return;
   if (!opened) return problem(opened.error().what);
   auto count = (*opened)->verify([&](const std::string& line) { problem(line); },
                                  [&](std::uint64_t bytes) { ignore(advance(bytes)); });
@@ -196,7 +201,7 @@ void Verifier::element(ObjectId id) {
   }
 }
 
-Status Verifier::branch(const std::string& name, const Manifest& manifest) {
+Status Verifier::look_at(const std::string& name, const Manifest& manifest) {
   auto report = [&](const std::string& line) { problem(fmt::format("branch \"{}\": {}", name, line)); };
   ++report_.objects;
   Reach reach(store_);
@@ -221,6 +226,39 @@ Status Verifier::branch(const std::string& name, const Manifest& manifest) {
   return {};
 }
 
+// No lock is held: the branch may be reset or deleted meanwhile, and the open delta of a mounted one moves on. What is
+// wrong then counts only if it is still wrong at the next look.
+Status Verifier::branch(const std::string& name) {
+  constexpr int kMostLooks = 8;
+  std::vector<std::string> seen;
+  for (int look = 1;; ++look) {
+    BFS_ASSIGN(const Manifest manifest, store_.read_manifest(name));
+    const VerifyReport before = report_;
+    const ObjectSet checked = checked_;
+    BFS_TRY(look_at(name, manifest));
+    if (report_.problems == before.problems) return {};
+    const bool unchanged = is_unchanged(store_, name, manifest);
+    BFS_ASSIGN(const nlohmann::json holder, store_.branch_holder(name));
+    if (unchanged && holder.is_null()) return {};
+    std::vector<std::string> found(report_.lines.begin() + static_cast<std::ptrdiff_t>(before.lines.size()),
+                                   report_.lines.end());
+    std::vector<std::string> lasting;
+    for (const std::string& line : found) {
+      if (std::find(seen.begin(), seen.end(), line) != seen.end()) lasting.push_back(line);
+    }
+    const std::uint64_t bytes = report_.bytes;
+    report_ = before;
+    report_.bytes = bytes;
+    if (unchanged && (!lasting.empty() || look == kMostLooks)) {
+      for (const std::string& line : lasting) problem(line);
+      return {};
+    }
+    if (look == kMostLooks) return make_error(Kind::busy, fmt::format("branch \"{}\" changes all the time", name), "try again");
+    checked_ = checked;
+    seen = std::move(found);
+  }
+}
+
 Status Verifier::everything() {
   std::vector<ObjectId> ids;
   BFS_ASSIGN(auto layers, env_.list(store_.layers_dir()));
@@ -240,9 +278,9 @@ Status Verifier::everything() {
     problem(fmt::format("branch \"{}\": {}", name, error.what));
   }));
   for (const BranchInfo& info : all) {
-    // Deleted or changed since the list was made: look at what it is now.
-    auto manifest = store_.read_manifest(info.name);
-    if (manifest) BFS_TRY(branch(info.name, *manifest));
+    Status looked = branch(info.name);
+    // Deleted since the list was made.
+    if (!looked && store_.has_branch(info.name)) return std::move(looked).error();
   }
   std::sort(ids.begin(), ids.end());
   for (ObjectId id : ids) {
@@ -257,13 +295,9 @@ Status Verifier::everything() {
 
 Result<VerifyReport> verify_branch(Store& store, const std::string& name, const Progress& progress) {
   Verifier verifier(store, progress);
-  auto manifest = store.read_manifest(name);
-  if (!manifest && manifest.error().kind != Kind::damaged) return std::move(manifest).error();
-  if (!manifest) {
-    verifier.problem(manifest.error().what);
-  } else {
-    BFS_TRY(verifier.branch(name, *manifest));
-  }
+  Status looked = verifier.branch(name);
+  if (!looked && looked.error().kind != Kind::damaged) return std::move(looked).error();
+  if (!looked) verifier.problem(looked.error().what);  // its manifest
   return verifier.take();
 }
 

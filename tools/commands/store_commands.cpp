@@ -177,7 +177,10 @@ Result<int> disk_usage(Context& context, const std::string& name) {
   Table table({"NAME", "LOGICAL", "OWN", "SHARED", "RECLAIMABLE"});
   for (std::size_t column = 1; column <= 4; ++column) table.align_right(column);
   for (const std::string& branch : names) {
-    BFS_ASSIGN(const Usage used, usage(*store, branch));
+    auto measured = usage(*store, branch);
+    // Deleted by another command since the list was made.
+    if (!measured && name.empty() && !store->has_branch(branch)) continue;
+    BFS_ASSIGN(const Usage used, std::move(measured));
     nlohmann::json row = usage_json(used);
     row["name"] = branch;
     json.push_back(std::move(row));
