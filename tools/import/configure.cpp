@@ -26,6 +26,7 @@ Result<pg::NeutralizePlan> plan_configuration(pg::ConfSource& source, const Clus
                                               const ConfigureRequest& request) {
   pg::NeutralizeOptions options;
   options.branch = request.branch;
+  options.tls = request.tls;
   options.config_dir = request.config_dir;
   options.major = facts.major;
   options.control = facts.control;

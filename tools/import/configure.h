@@ -22,6 +22,7 @@ struct ClusterFacts {
 
 struct ConfigureRequest {
   std::string branch;
+  pg::Certificate tls;  // the store's
   std::string config_dir;
   bool tablespaces = false;  // in pg_tblspc, as directories
   bool keep_private_keys = false;

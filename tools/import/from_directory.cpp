@@ -36,7 +36,9 @@ Status import_directory(ImportJob& job, const DirectorySourceInfo& source) {
   BFS_TRY(copy_tree(*builder, scan, [&](std::uint64_t done) { return job.advance(done, scan.length); }));
 
   const ClusterFacts facts{cluster.major, cluster.control, source.label, source.role};
-  ConfigureRequest request{job.request.name, job.request.config_dir, !scan.tablespaces.empty(), false};
+  BFS_ASSIGN(ConfigureRequest request, job.configure_request());
+  request.config_dir = job.request.config_dir;
+  request.tablespaces = !scan.tablespaces.empty();
   pg::DirectorySource files(scan.root, owner, !request.config_dir.empty());
   BFS_ASSIGN(const auto plan, plan_configuration(files, facts, request));
   BFS_TRY(apply_plan(*builder, plan, attr));

@@ -89,7 +89,10 @@ Status import_by_move(ImportJob& job, const DirectorySourceInfo& source) {
   job.result.warnings = scan.warnings;
 
   const ClusterFacts facts{cluster.major, cluster.control, source.label, source.role};
-  const ConfigureRequest request{job.request.name, job.request.config_dir, !scan.tablespaces.empty(), true};
+  BFS_ASSIGN(ConfigureRequest request, job.configure_request());
+  request.config_dir = job.request.config_dir;
+  request.tablespaces = !scan.tablespaces.empty();
+  request.keep_private_keys = true;
   pg::DirectorySource files(scan.root, owner, !request.config_dir.empty());
   BFS_ASSIGN(const auto plan, plan_configuration(files, facts, request));
 

@@ -89,8 +89,7 @@ Status import_server(ImportJob& job) {
   facts.role = backup->server().superuser;
   add_missing_configuration(config, backup->server(), dir, job.result.warnings);
   BackupConfSource source(config);
-  ConfigureRequest request;
-  request.branch = job.request.name;
+  BFS_ASSIGN(ConfigureRequest request, job.configure_request());
   request.tablespaces = backup->archives().size() > 1;
   BFS_ASSIGN(const auto plan, plan_configuration(source, facts, request));
   BFS_TRY(apply_plan(*builder, plan, dir));

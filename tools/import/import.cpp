@@ -65,6 +65,13 @@ Status ImportJob::advance(std::uint64_t done, std::uint64_t total) {
   return space.check_during(done);
 }
 
+Result<ConfigureRequest> ImportJob::configure_request() const {
+  ConfigureRequest configure;
+  configure.branch = request.name;
+  BFS_ASSIGN(configure.tls, pg::ensure_certificate(store->dir() + "/tls"));
+  return configure;
+}
+
 Status ImportJob::publish(TreeBuilder& builder, const std::string& origin, const ClusterFacts& facts,
                           const pg::NeutralizePlan& plan) {
   Manifest manifest;

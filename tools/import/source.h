@@ -24,6 +24,8 @@ struct ImportJob {
 
   // For every piece of data: shows it, watches the free space, notices signals.
   Status advance(std::uint64_t done, std::uint64_t total);
+  // With the branch's name and the store's certificate.
+  [[nodiscard]] Result<ConfigureRequest> configure_request() const;
   // Makes the branch public, the last step of a copying import.
   Status publish(TreeBuilder& builder, const std::string& origin, const ClusterFacts& facts,
                  const pg::NeutralizePlan& plan);

@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include "tools/interrupt.h"
 #include "tools/pg/credentials.h"
 #include "tools/pg/text.h"
 
@@ -98,6 +99,7 @@ Result<pg::ServerSpec> server_spec(Store& store, const BranchInfo& branch, const
   BFS_ASSIGN(spec.port, reserve_port(store, branch.name, request.port));
   if (request.throw_away) spec.settings = throw_away_settings();
   spec.timeout = kStartPatience;
+  spec.cancelled = Interrupt::requested;
   return spec;
 }
 

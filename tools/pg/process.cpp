@@ -188,7 +188,7 @@ void forget_descriptors() {
       give_up(report, Step::user);
     }
   }
-  if (plan.mode == Mode::grouped) {
+  if (plan.mode != Mode::daemon) {
     // After the change of user, which clears it. The parent may be gone before it is set.
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent) _exit(128 + SIGTERM);

@@ -28,6 +28,7 @@ using std::chrono::milliseconds;
 
 constexpr int kFirstPort = 20000;
 constexpr int kLastPort = 32000;  // outgoing connections use 32768 and up
+constexpr milliseconds kImmediatePatience(10'000);
 constexpr off_t kLogLimit = 16L << 20U;
 
 bool process_alive(pid_t pid) {
@@ -176,6 +177,16 @@ Status check_startable(const ServerSpec& spec) {
   return {};
 }
 
+// It may not have written its postmaster.pid yet, so it goes by its number. There is nothing to save: it has served nobody.
+Status end_starting(pid_t pid) {
+  const ProcessHandle server(pid);
+  for (const int number : {SIGQUIT, SIGKILL}) {
+    BFS_TRY(server.signal(number));
+    if (wait_for_end(pid, kImmediatePatience)) return {};
+  }
+  return make_error(Kind::failed, fmt::format("server process {} does not end", pid));
+}
+
 }  // namespace
 
 std::string_view to_string(ServerState state) {
@@ -243,6 +254,10 @@ Result<pid_t> start_server(const ServerSpec& spec) {
       return make_error(Kind::failed, "the server ended: " + (why.empty() ? "it left no message" : why),
                         "see " + log);
     }
+    if (spec.cancelled && spec.cancelled()) {
+      BFS_TRY(end_starting(pid));
+      return Error{Kind::failed, ECANCELED, "interrupted", {}};
+    }
     if (Clock::now() >= deadline) break;
     std::this_thread::sleep_for(pause);
     pause = std::min(pause * 2, milliseconds(50));
@@ -267,14 +282,13 @@ Status stop_server(const std::string& data_dir, StopMode mode, milliseconds pati
                       fmt::format("process {} may be the server, but belongs to somebody else", pid),
                       "run this as its owner or as root");
   }
-  constexpr milliseconds kImmediate(10'000);
   if (mode == StopMode::fast) {
     BFS_TRY(server.signal(SIGINT));
     if (wait_for_end(pid, patience)) return {};
   }
   for (const int number : {SIGQUIT, SIGKILL}) {
     BFS_TRY(server.signal(number));
-    if (wait_for_end(pid, kImmediate)) return {};
+    if (wait_for_end(pid, kImmediatePatience)) return {};
   }
   return make_error(Kind::failed, fmt::format("server process {} does not end", pid),
                     "is the filesystem below it still answering?");

@@ -15,6 +15,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <functional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -38,6 +39,7 @@ struct ServerSpec {
   Identity user;                                                   // from owner_identity()
   std::vector<std::pair<std::string, std::string>> settings = {};  // -c name=value
   std::chrono::milliseconds timeout{300'000};                      // until ready, crash recovery included
+  std::function<bool()> cancelled = {};  // asked while it starts; true ends it again
 };
 
 enum class ServerState : std::uint8_t { stopped, starting, running, stopping, crashed, unclear };
@@ -54,7 +56,7 @@ struct ServerStatus {
 ServerStatus server_status(const std::string& data_dir);
 
 // Returns when it accepts connections; its pid. On a timeout (a long crash recovery) the server goes on
-// starting.
+// starting. ECANCELED when it was cancelled: then it has ended.
 Result<pid_t> start_server(const ServerSpec& spec);
 
 enum class StopMode : std::uint8_t {
