@@ -2,12 +2,15 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
+#include <unordered_set>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "layers/jobs/jobs.h"
 #include "layers/store/control.h"
 #include "tools/interrupt.h"
 #include "tools/pg/process.h"
@@ -257,6 +260,20 @@ Status take_down(Store& store, const OperationLock& lock, bool urgent) {
   return ensure_unmounted(store, lock, urgent);
 }
 
+namespace {
+
+bool leaves_layers(const Store& store, const Manifest& manifest, const std::vector<BranchInfo>& all) {
+  std::unordered_set<ObjectId> of_others;
+  for (const BranchInfo& other : all) {
+    if (other.manifest.id != manifest.id) of_others.insert(other.manifest.stack.begin(), other.manifest.stack.end());
+  }
+  return std::any_of(manifest.stack.begin(), manifest.stack.end(), [&](ObjectId id) {
+    return !of_others.contains(id) && store.env().exists(store.layer_path(id));
+  });
+}
+
+}  // namespace
+
 Status remove_branch(Store& store, const std::string& name, const RemoveOptions& options) {
   BFS_ASSIGN(const OperationLock lock, OperationLock::acquire(store, name));
   BFS_ASSIGN(const Manifest manifest, store.read_manifest(name));
@@ -273,6 +290,9 @@ Status remove_branch(Store& store, const std::string& name, const RemoveOptions&
   BFS_TRY(delete_branch(store, name, options.ignore_protection));
   remove_runtime_files(store, manifest);
   if (manifest.expires != 0) ignore(store.env().unlink(store.reap_dir() + "/" + manifest.id.hex()));  // else reaped later
+  // Layers are freed by gc alone, which knows what depends on them; it is worth its time only when some may be free now. Where it
+  // refuses (another branch is damaged) the branch is deleted all the same, and `branchfs gc` says why.
+  if (leaves_layers(store, manifest, all)) ignore(collect_garbage(store));
   return {};
 }
 
