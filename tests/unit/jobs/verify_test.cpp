@@ -77,6 +77,46 @@ TEST_CASE("verify finds damage of every object, and says in which branch") {
   CHECK(one.problems > 0);
 }
 
+TEST_CASE("verify finds a tree that does not hang together") {
+  ScratchStore store;
+  store.make_root("main");
+  { make_file(*store.open("main"), kRootIno, "f", "text"); }
+  ObjectId id = must(store->read_manifest("main")).delta;
+  Edit edit;
+  InodeItem item;
+  item.attr = root_attr();
+  item.attr.ino = Ino{50};
+  item.attr.mode = S_IFREG | 0600;
+  item.attr.nlink = 2;
+  std::string want;
+  SECTION("a wrong link count") {
+    edit.inodes.push_back(item);
+    edit.names.push_back({kRootIno, "one", Ino{50}, DT_REG});
+    want = "inode 50 has 1 names and a link count of 2";
+  }
+  SECTION("an inode without a name") {
+    edit.inodes.push_back(item);
+    want = "inode 50 has no name";
+  }
+  SECTION("a name without an inode") {
+    edit.names.push_back({kRootIno, "one", Ino{51}, DT_REG});
+    want = "a name leads to inode 51, which does not exist";
+  }
+  SECTION("a name of another type") {
+    item.attr.nlink = 1;
+    edit.inodes.push_back(item);
+    edit.names.push_back({kRootIno, "one", Ino{50}, DT_LNK});
+    want = "inode 50 has another type than its name";
+  }
+  {
+    auto delta = must(
+        Delta::open(posix_env(), store->delta_dir(id), id, true, [](const Edit&, bool) { return Status{}; }));
+    must(delta->journal().sync(delta->append(edit)));
+  }
+  auto report = must(verify_branch(**store, "main"));
+  CHECK(lines(report) == "branch \"main\": " + want + "\n");
+}
+
 TEST_CASE("dump shows every kind of file, and refuses others") {
   ScratchStore store;
   fs::path source = store.dir() + "/source";
