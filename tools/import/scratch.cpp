@@ -1,6 +1,8 @@
 #include "tools/import/scratch.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,23 +26,62 @@ Result<std::uint64_t> available(const Store& store) {
   return static_cast<std::uint64_t>(space.f_bavail) * space.f_frsize;
 }
 
+constexpr const char* kScratchPrefix = "branchfs-import.";
+
+// The locked directory; -1 when somebody else holds the lock or it is not there any more.
+int lock_directory(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0) return -1;
+  struct ::stat held {};
+  struct ::stat named {};
+  if (::flock(fd, LOCK_EX | LOCK_NB) == 0 && ::fstat(fd, &held) == 0 && ::lstat(path.c_str(), &named) == 0 &&
+      held.st_ino == named.st_ino && held.st_dev == named.st_dev) {
+    return fd;
+  }
+  ::close(fd);
+  return -1;
+}
+
+// With the rights of the user who ran initdb: the directory lies where others may play tricks.
+void remove_abandoned(const std::string& base, const pg::Identity& owner) {
+  const pg::ActAs rights(owner);
+  const auto items = posix_env().list(base);
+  if (!items) return;
+  for (const DirItem& item : *items) {
+    if (!item.name.starts_with(kScratchPrefix)) continue;
+    const std::string path = base + "/" + item.name;
+    struct ::stat st {};
+    if (::lstat(path.c_str(), &st) != 0 || st.st_uid != owner.uid) continue;
+    const int lock = lock_directory(path);
+    if (lock < 0) continue;
+    ignore(posix_env().remove_tree(path));  // a leftover harms nobody; the next import tries again
+    ::close(lock);
+  }
+}
+
 }  // namespace
 
 Result<ScratchDir> ScratchDir::create(const pg::Identity& owner) {
-  const char* base = std::getenv("TMPDIR");
-  std::string path =
-      fmt::format("{}/branchfs-import.XXXXXX", base != nullptr && *base == '/' ? base : "/var/tmp");
-  if (::mkdtemp(path.data()) == nullptr) return sys_error("make a temporary directory " + path);
-  ScratchDir dir(path);
-  if (::geteuid() == 0 && ::chown(path.c_str(), owner.uid, owner.gid) != 0) {
-    return sys_error("give " + path + " to its user");
+  const char* variable = std::getenv("TMPDIR");
+  const std::string base = variable != nullptr && *variable == '/' ? variable : "/var/tmp";
+  remove_abandoned(base, owner);
+  while (true) {
+    std::string path = base + "/" + kScratchPrefix + "XXXXXX";
+    if (::mkdtemp(path.data()) == nullptr) return sys_error("make a temporary directory " + path);
+    const int lock = lock_directory(path);
+    if (lock < 0) continue;  // another import has just taken it for abandoned
+    ScratchDir dir(path, lock);
+    if (::geteuid() == 0 && ::chown(path.c_str(), owner.uid, owner.gid) != 0) {
+      return sys_error("give " + path + " to its user");
+    }
+    return dir;
   }
-  return dir;
 }
 
 ScratchDir::~ScratchDir() {
-  // A leftover in the temporary directory harms nobody, and there is no one left to tell.
-  if (!path_.empty()) ignore(posix_env().remove_tree(path_));
+  if (path_.empty()) return;
+  ignore(posix_env().remove_tree(path_));  // what stays, the next import removes
+  ::close(lock_);
 }
 
 Status SpaceWatch::check_before(std::uint64_t bytes) const {

@@ -1,8 +1,8 @@
 // What an import needs around the copy itself: a temporary directory that goes away, and a watch on free
 // space.
 //
-// Scratch directories live in $TMPDIR (or /var/tmp), mode 0700, and are removed by the destructor; after a
-// SIGKILL they are left to whoever cleans that directory. SpaceWatch is asked from the copying thread.
+// Scratch directories live in $TMPDIR (or /var/tmp), mode 0700, locked (flock) as long as they are used, and are removed
+// by the destructor; what a killed import left there, the next one removes. SpaceWatch is asked from the copying thread.
 // Errors: failed (ENOSPC with what to do).
 #pragma once
 
@@ -20,14 +20,16 @@ class ScratchDir {
  public:
   // Owned by `owner` when the caller is root.
   static Result<ScratchDir> create(const pg::Identity& owner);
-  ScratchDir(ScratchDir&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+  ScratchDir(ScratchDir&& other) noexcept
+      : path_(std::exchange(other.path_, {})), lock_(std::exchange(other.lock_, -1)) {}
   ScratchDir& operator=(ScratchDir&&) = delete;
   ~ScratchDir();
   [[nodiscard]] const std::string& path() const { return path_; }
 
  private:
-  explicit ScratchDir(std::string path) : path_(std::move(path)) {}
+  ScratchDir(std::string path, int lock) : path_(std::move(path)), lock_(lock) {}
   std::string path_;
+  int lock_;
 };
 
 // Keeps an import from taking the last free space, which other branches may need to go on.
