@@ -34,7 +34,7 @@ Result<int> mount(Context& context, const std::string& name, const std::string& 
   }
   const Interrupt interrupt;
   BFS_ASSIGN(const OperationLock lock, OperationLock::acquire(*store, name));
-  BFS_ASSIGN(const std::string mountpoint, ensure_mounted(*store, lock, request));
+  BFS_ASSIGN(const std::string mountpoint, ensure_mounted_for_use(*store, lock, request, context.warner()));
   context.print([&] { return nlohmann::json{{"name", name}, {"mountpoint", mountpoint}}; }, [&] { return mountpoint; });
   return 0;
 }
@@ -243,7 +243,9 @@ void add_server_commands(CommandLine& line) {
   };
   CLI::App& app = add("start", "Start a branch's server, print its URL", "start",
                       [=](Context& context) { return start(context, *name, *request); });
-  app.add_option("--port", request->port, "Another port, from now on")->check(CLI::Range(1, 65535));
+  app.add_option("--port", request->port, "Another port, from now on")
+      ->type_name("PORT")
+      ->check(CLI::Range(1, 65535).description(""));
   app.add_option("--user", request->user, "Who it runs as (only root can choose)")->type_name("USER");
   add("stop", "Stop a branch's server", "stop", [=](Context& context) { return stop(context, *name); });
   add("restart", "Stop and start a branch's server", "restart",
