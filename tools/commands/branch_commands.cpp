@@ -69,7 +69,7 @@ Result<int> create(Context& context, const CreateArguments& arguments) {
     if (arguments.start) {
       BFS_ASSIGN(access, ensure_started(*store, lock, {}, context.warner()));
     } else {
-      BFS_ASSIGN(mountpoint, ensure_mounted(*store, lock, {}));
+      BFS_ASSIGN(mountpoint, ensure_mounted_for_use(*store, lock, {}, context.warner()));
     }
     return Interrupt::check();
   }();
@@ -217,7 +217,7 @@ Result<int> reset(Context& context, const std::string& name, bool no_checkpoint)
   if (before.mount != MountState::none) {
     MountRequest request;
     request.dir = before.mountpoint;
-    BFS_TRY(ensure_mounted(*store, lock, request));
+    BFS_TRY(ensure_mounted_for_use(*store, lock, request, context.warner()));
   }
   const bool was_running = before.server.pid != 0 || before.server.state == pg::ServerState::crashed;
   if (was_running) BFS_TRY(ensure_started(*store, lock, {}, context.warner()));

@@ -198,6 +198,16 @@ Result<std::string> ensure_mounted(Store& store, const OperationLock& lock, cons
   return dir;
 }
 
+Result<std::string> ensure_mounted_for_use(Store& store, const OperationLock& lock, const MountRequest& request,
+                                           const Warn& warn) {
+  BFS_ASSIGN(std::string mountpoint, ensure_mounted(store, lock, request));
+  BFS_ASSIGN(const BranchInfo branch, read_branch(store, lock.branch()));
+  if (auto done = configure_on(store, branch, mountpoint, warn); !done) {
+    warn(fmt::format("it is mounted, but not ready for a server started by hand: {}", done.error().what));
+  }
+  return mountpoint;
+}
+
 Status ensure_unmounted(Store& store, const OperationLock& lock, bool urgent) {
   BFS_ASSIGN(const BranchInfo branch, read_branch(store, lock.branch()));
   BFS_ASSIGN(const BranchState state, observe(store, branch));
@@ -221,12 +231,22 @@ Result<pg::Access> ensure_started(Store& store, const OperationLock& lock, const
                                   const Warn& warn) {
   BFS_ASSIGN(const BranchInfo branch, read_branch(store, lock.branch()));
   BFS_ASSIGN(const BranchState before, observe(store, branch));
-  if (before.serving()) {
+  // A first start that was killed half-way: nobody knows the server's password yet, so nobody misses it.
+  const bool unfinished = before.serving() && !facts_of(branch.manifest).prepared &&
+                          is_started_by_branchfs(before.server.pid, before.mountpoint);
+  if (unfinished) BFS_TRY(pg::stop_server(before.mountpoint, pg::StopMode::immediate));
+  if (before.serving() && !unfinished) {
     if (request.port != 0 && request.port != before.server.port) {
       return make_error(Kind::busy, fmt::format("it runs on port {}", before.server.port),
                         fmt::format("branchfs stop {}", branch.name));
     }
-    return access_of(store, branch);
+    if (!facts_of(branch.manifest).prepared) {
+      return make_error(Kind::busy, fmt::format("a server started by hand runs on it (process {})", before.server.pid),
+                        fmt::format("branchfs stop {}", branch.name));
+    }
+    BFS_ASSIGN(pg::Access access, access_of(store, branch));
+    if (before.server.port != 0) access.port = before.server.port;
+    return access;
   }
   MountRequest mount;
   BFS_ASSIGN(mount.options, owner_options(request.user.empty() ? recorded_user(branch.manifest) : request.user));

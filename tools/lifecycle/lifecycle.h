@@ -52,6 +52,10 @@ struct MountRequest {
 };
 // The mount point. busy when it is mounted elsewhere than asked.
 Result<std::string> ensure_mounted(Store& store, const OperationLock& lock, const MountRequest& request);
+// The same, and the branch is ready for a server that is started by hand (configure_on()). What stands in the way of
+// that, such as a missing major version, is a warning: the files are there.
+Result<std::string> ensure_mounted_for_use(Store& store, const OperationLock& lock, const MountRequest& request,
+                                           const Warn& warn);
 // Stops nothing: busy while a server runs or files are open (urgent: detaches it all the same).
 Status ensure_unmounted(Store& store, const OperationLock& lock, bool urgent = false);
 

@@ -1,6 +1,7 @@
 #include "tools/lifecycle/server.h"
 
 #include <signal.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -178,6 +179,7 @@ nlohmann::json inherited_facts(const Manifest& parent) {
   pg::Facts facts = facts_of(parent);
   facts.port = 0;
   facts.runtime_dir.clear();
+  facts.configured = false;
   facts.prepared = false;
   json.update(pg::to_json(facts));
   return json;
@@ -186,6 +188,7 @@ nlohmann::json inherited_facts(const Manifest& parent) {
 Status forget_preparation(Store& store, const std::string& name) {
   return update_manifest(store, name, [](Manifest& manifest) -> Status {
     pg::Facts facts = facts_of(manifest);
+    facts.configured = false;
     facts.prepared = false;
     keep_facts(manifest, facts);
     return {};
@@ -212,6 +215,31 @@ Result<pg::Access> access_of(const Store& store, const BranchInfo& branch) {
   return access;
 }
 
+Status configure_on(Store& store, const BranchInfo& branch, const std::string& mountpoint, const Warn& warn) {
+  pg::Facts facts = facts_of(branch.manifest);
+  struct ::statvfs fs {};
+  if (::statvfs(mountpoint.c_str(), &fs) != 0) return sys_error(mountpoint);
+  const bool read_only = (fs.f_flag & ST_RDONLY) != 0;
+  if (facts.configured || facts.prepared || read_only || !pg::path_exists(mountpoint + "/PG_VERSION")) return {};
+  BFS_ASSIGN(const pg::ServerSpec spec, server_spec(store, branch, mountpoint, {}));
+  pg::NeutralizeOptions options;
+  options.branch = branch.name;
+  options.port = spec.port;
+  options.socket_dir = spec.runtime_dir;
+  options.installation = spec.installation;
+  BFS_ASSIGN(options.tls, pg::ensure_certificate(store.dir() + "/tls"));
+  BFS_ASSIGN(const pg::NeutralizePlan plan, pg::neutralize(mountpoint, std::move(options)));
+  for (const std::string& warning : plan.warnings) warn(warning);
+  facts.add_neutralized(plan.done);
+  facts.port = spec.port;
+  facts.runtime_dir = spec.runtime_dir;
+  facts.configured = true;
+  return update_manifest(store, branch.name, [&](Manifest& manifest) -> Status {
+    keep_facts(manifest, facts);
+    return {};
+  });
+}
+
 Result<pg::Access> start_on(Store& store, const BranchInfo& branch, const std::string& mountpoint,
                             const StartRequest& request, const Warn& warn) {
   BFS_ASSIGN(const pg::ServerSpec spec, server_spec(store, branch, mountpoint, request));
@@ -233,6 +261,14 @@ Status checkpoint_on(const BranchInfo& branch, const std::string& mountpoint) {
   const pg::SessionTarget target{status.socket_dir, status.port, {}, {}, facts.major};
   BFS_ASSIGN(pg::Session session, pg::open_superuser(target, {facts.role}));
   return session.execute("CHECKPOINT");
+}
+
+bool is_started_by_branchfs(pid_t pid, const std::string& data_dir) {
+  if (!is_postmaster_of(pid, data_dir)) return false;
+  auto text = pg::read_file(fmt::format("/proc/{}/cmdline", pid), 65536);
+  if (!text) return false;
+  const auto words = pg::split(*text, '\0');
+  return words.size() > 4 && words[3] == "-c" && words[4].starts_with("port=");
 }
 
 std::optional<pid_t> orphaned_server(const Manifest& manifest) {

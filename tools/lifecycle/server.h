@@ -39,12 +39,19 @@ std::string recorded_user(const Manifest& manifest);
 // refused when the branch was never started: it has no port yet.
 Result<pg::Access> access_of(const Store& store, const BranchInfo& branch);
 
+// Its own port and sockets, and nothing of the parent's server, written into a mounted branch that was never prepared,
+// so that a plain `pg_ctl -D MOUNT start` is safe. Nothing to do on a read-only mount or for what is no cluster.
+Status configure_on(Store& store, const BranchInfo& branch, const std::string& mountpoint, const Warn& warn);
+
 // Starts the server on the mounted branch; prepares it when this is its first start since create or reset.
 Result<pg::Access> start_on(Store& store, const BranchInfo& branch, const std::string& mountpoint,
                             const StartRequest& request, const Warn& warn);
 
 // CHECKPOINT through the private socket of the server that runs on `mountpoint`.
 Status checkpoint_on(const BranchInfo& branch, const std::string& mountpoint);
+
+// Whether process `pid` is a server on that directory which branchfs started, not somebody by hand.
+bool is_started_by_branchfs(pid_t pid, const std::string& data_dir);
 
 // A postmaster that outlived the mount below it: found by its socket's lock file.
 std::optional<pid_t> orphaned_server(const Manifest& manifest);

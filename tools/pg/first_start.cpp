@@ -62,7 +62,8 @@ nlohmann::json to_json(const Facts& facts) {
   return {{"major", facts.major},       {"system_identifier", std::to_string(facts.system_identifier)},
           {"port", facts.port},         {"runtime_dir", facts.runtime_dir},
           {"role", facts.role},         {"database", facts.database},
-          {"prepared", facts.prepared}, {"neutralized", facts.neutralized}};
+          {"configured", facts.configured}, {"prepared", facts.prepared},
+          {"neutralized", facts.neutralized}};
 }
 
 Facts facts_from_json(const nlohmann::json& json) {
@@ -75,6 +76,7 @@ Facts facts_from_json(const nlohmann::json& json) {
   take(json, "runtime_dir", facts.runtime_dir);
   take(json, "role", facts.role);
   take(json, "database", facts.database);
+  take(json, "configured", facts.configured);
   take(json, "prepared", facts.prepared);
   facts.system_identifier = std::strtoull(identifier.c_str(), nullptr, 10);
   if (const auto list = json.find("neutralized"); list != json.end() && list->is_array()) {
@@ -90,9 +92,14 @@ Result<FirstStartResult> first_start(FirstStart request, Facts known) {
   request.neutralize.socket_dir = request.server.runtime_dir;
   request.neutralize.installation = request.server.installation;
   FirstStartResult result{std::move(known), {}};
-  BFS_ASSIGN(const NeutralizePlan plan, neutralize(request.server.data_dir, request.neutralize));
-  result.facts.add_neutralized(plan.done);
-  result.warnings = plan.warnings;
+  const bool configured = result.facts.configured && result.facts.port == request.server.port &&
+                          result.facts.runtime_dir == request.server.runtime_dir;
+  // What happened in the branch since then is its user's own wish.
+  if (!configured) {
+    BFS_ASSIGN(const NeutralizePlan plan, neutralize(request.server.data_dir, request.neutralize));
+    result.facts.add_neutralized(plan.done);
+    result.warnings = plan.warnings;
+  }
   if (auto prepared = prepare(request, result); !prepared) {
     ignore(stop_server(request.server.data_dir));  // the first error is the one to tell
     return std::move(prepared).error();
@@ -102,6 +109,7 @@ Result<FirstStartResult> first_start(FirstStart request, Facts known) {
   result.facts.major = request.server.installation.major;
   result.facts.port = request.server.port;
   result.facts.runtime_dir = request.server.runtime_dir;
+  result.facts.configured = true;
   result.facts.prepared = true;
   return result;
 }

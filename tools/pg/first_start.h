@@ -23,7 +23,8 @@ struct Facts {
   std::string runtime_dir;  // socket and log
   std::string role;         // whom the URL names
   std::string database;
-  bool prepared = false;  // the first start has happened
+  bool configured = false;  // neutralized, with this port and runtime directory: a plain pg_ctl is safe
+  bool prepared = false;    // the first start has happened
   std::vector<std::string> neutralized;
 
   // Appends what is not there yet.
