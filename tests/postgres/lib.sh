@@ -66,6 +66,8 @@ store_data() {
 server_programs() { printf '%s\n' /usr/lib/postgresql/*/bin | sort -V | tail -n 1; }
 as_server_user() { if ((EUID == 0)); then setpriv --reuid=postgres --regid=postgres --init-groups -- "$@"; else "$@"; fi; }
 give_to_server_user() { if ((EUID == 0)); then chown -R postgres: "$@"; fi; }
+# Which branches, deltas and layers there are: the same before and after a refusal.
+store_objects() { store_data | awk '{ print $1 }' | grep -E '^[^/]+/[^/]+$' || true; }
 
 # The calling script once more as an ordinary user (root only): a private mount namespace, in it a /dev/fuse that
 # everybody may open, as distributions have it. Arguments: a command to run in the namespace before, or nothing.
