@@ -159,6 +159,8 @@ int branchfs_main(const std::vector<std::string>& arguments, std::ostream& out, 
   try {
     auto done = command->body(context);
     if (done) return *done;
+    // Exit code 3 says "no such branch or store"; a file that a system call did not find is another matter.
+    if (done.error().kind == Kind::not_found && done.error().sys != 0) done.error().kind = Kind::failed;
     context.print_error(action, done.error());
     return static_cast<int>(done.error().kind);
   } catch (const std::exception& problem) {

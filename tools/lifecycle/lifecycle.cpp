@@ -25,6 +25,7 @@ using namespace std::chrono_literals;
 
 // The mount's process flushes what it holds before it lets go of the branch.
 constexpr auto kReleasePatience = 60s;
+constexpr auto kStatusTimeout = 2s;
 // A server's processes close their files within this time once the postmaster is gone.
 constexpr auto kBusyPatience = 3s;
 
@@ -122,6 +123,13 @@ Result<std::string> owner_options(const std::string& user) {
   if (user.empty() || ::geteuid() != 0) return std::string();
   BFS_ASSIGN(const pg::Identity identity, pg::identity_named(user));
   return fmt::format("uid={},gid={}", identity.uid, identity.gid);
+}
+
+// After a failed sync (a full disk) a branch takes no write until it is opened again (P2). One that is mounted read-only on
+// purpose has no control socket.
+bool turned_read_only(const Store& store, const std::string& name) {
+  const auto answer = control_call(store.branch_dir(name), {{"op", "status"}}, kStatusTimeout);
+  return answer && answer->value("read_only", false);
 }
 
 Status unmount_when_quiet(const std::string& mountpoint, bool urgent) {
@@ -250,7 +258,9 @@ Result<pg::Access> ensure_started(Store& store, const OperationLock& lock, const
   }
   MountRequest mount;
   BFS_ASSIGN(mount.options, owner_options(request.user.empty() ? recorded_user(branch.manifest) : request.user));
-  if (before.mount == MountState::stale) mount.dir = before.mountpoint;
+  const bool failed = before.mount == MountState::mounted && turned_read_only(store, branch.name);
+  if (failed) BFS_TRY(ensure_unmounted(store, lock));
+  if (failed || before.mount == MountState::stale) mount.dir = before.mountpoint;
   BFS_ASSIGN(const std::string mountpoint, ensure_mounted(store, lock, mount));
   auto access = start_on(store, branch, mountpoint, request, warn);
   if (!access && before.mount != MountState::mounted) ignore(ensure_unmounted(store, lock, true));

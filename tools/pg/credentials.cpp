@@ -120,13 +120,13 @@ Result<Session> open_superuser(const SessionTarget& server, std::vector<std::str
       BFS_ASSIGN(const auto roles,
                  session->query("SELECT rolname FROM pg_roles WHERE rolsuper AND rolcanlogin "
                                 "ORDER BY oid <> 10, oid"));
-      if (roles.empty()) return make_error(Kind::not_found, "the cluster has no superuser that may log in");
+      if (roles.empty()) return make_error(Kind::failed, "the cluster has no superuser that may log in");
       if (roles.front().front() == name) return session;
       target.role = roles.front().front();
       return Session::open(target);
     }
   }
-  if (!last) return make_error(Kind::not_found, "no role name to connect with");
+  if (!last) return make_error(Kind::failed, "no role name to connect with");
   return *std::move(last);
 }
 
@@ -146,7 +146,7 @@ Result<std::string> find_superuser_offline(const Installation& installation, con
   const std::size_t start = output.out.find(kMark);
   const std::size_t end = output.out.find(kEnd, start);
   if (start == std::string::npos || end == std::string::npos) {
-    return make_error(Kind::not_found, "the cluster has no superuser that may log in");
+    return make_error(Kind::failed, "the cluster has no superuser that may log in");
   }
   return output.out.substr(start + kMark.size(), end - start - kMark.size());
 }

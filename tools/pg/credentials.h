@@ -2,8 +2,8 @@
 //
 // The password never appears in argv, in a statement (the server gets a SCRAM verifier) or in a log; it is
 // kept in a file of mode 0600. Connections to set it go over the private socket, where pg_hba.conf trusts
-// whoever can enter the 0700 directory. Threads: any. Errors: failed; not_found when no usable superuser
-// exists.
+// whoever can enter the 0700 directory. Threads: any. Errors: failed, also when no usable
+// superuser exists.
 #pragma once
 
 #include <string>

@@ -60,7 +60,7 @@ Result<Identity> identity_named(const std::string& name) {
   struct passwd* found = nullptr;
   std::string buffer(kPasswdBuffer, '\0');
   getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
-  if (found == nullptr) return make_error(Kind::not_found, fmt::format("user {} does not exist", name));
+  if (found == nullptr) return make_error(Kind::failed, fmt::format("user {} does not exist", name));
   return from_entry(entry);
 }
 

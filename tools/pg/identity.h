@@ -4,7 +4,7 @@
 // user with its groups, resolved before any fork. `ActAs` makes the file accesses of the calling thread
 // happen with that user's rights (setfsuid), so that root never follows or overwrites what the directory's
 // owner could not touch. Threads: Identity is a plain value; an ActAs belongs to the thread that made it, no
-// other thread notices it. Errors: not_found for an unknown user name, failed otherwise.
+// other thread notices it. Errors: failed; refused for owners a server may not run as.
 #pragma once
 
 #include <sys/types.h>

@@ -111,7 +111,7 @@ class Planner {
     std::erase(conf_.missing, kOurConf);
     const bool none = std::erase(conf_.missing, path) != 0;
     if (none && !options_.config_dir.empty()) {
-      return make_error(Kind::not_found, path + " does not exist",
+      return make_error(Kind::failed, path + " does not exist",
                         "name the directory that holds postgresql.conf");
     }
     if (none)

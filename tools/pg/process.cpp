@@ -138,7 +138,7 @@ Result<std::unique_ptr<Plan>> make_plan(const Command& command, Mode mode) {
   const std::string& name = command.argv.front();
   plan->program = name.find('/') == std::string::npos ? find_in_path(name) : name;
   if (plan->program.empty())
-    return make_error(Kind::not_found, fmt::format("run {}: not found in PATH", name));
+    return make_error(Kind::failed, fmt::format("run {}: not found in PATH", name));
   plan->env = make_environment(command);
   for (const auto& arg : command.argv) plan->argv_ptrs.push_back(const_cast<char*>(arg.c_str()));
   plan->argv_ptrs.push_back(nullptr);

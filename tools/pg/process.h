@@ -5,7 +5,7 @@
 // but for run_foreground() and start_daemon(), in a process group of its own. But for start_daemon()'s it gets SIGTERM
 // when the calling thread ends, however that ends. Threads: any, but a Child is used by one at a time, and the thread that starts it must live
 // as long as it. Nothing secret belongs into argv (everybody can read it); use `env` or `stdin_text`.
-// Errors: not_found when the program does not exist, failed for everything else. An exit code other than 0 is
+// Errors: failed. An exit code other than 0 is
 // not an error here; succeed() turns it into one. Codes: exit status, or 128 + signal.
 #pragma once
 

@@ -170,6 +170,20 @@ TEST_CASE("a failed start says what the server said, and leaves nothing running"
   CHECK(failed.error().kind == Kind::busy);
 }
 
+TEST_CASE("a start that is cancelled ends at once, and leaves nothing running") {
+  Place place;
+  const std::string dir = place.cluster("data");
+  ServerSpec spec = place.server("data");
+  int looks = 0;
+  spec.cancelled = [&] { return ++looks > 2; };
+  auto cancelled = start_server(spec);
+  REQUIRE_FALSE(cancelled.ok());
+  CHECK(cancelled.error().sys == ECANCELED);
+  CHECK(server_status(dir).pid == 0);
+  spec.cancelled = {};
+  CHECK(start_server(spec).ok());
+}
+
 TEST_CASE("Postgres never runs as root") {
   Place place;
   place.cluster("data");

@@ -148,3 +148,31 @@ TEST_CASE("two packers of one delta do not collide") {
 }
 
 }  // namespace branchfs::test
+
+TEST_CASE("a branch that is reset while the store is packed or verified does no harm") {
+  ScratchStore store;
+  fs::path source = store.dir() + "/source";
+  make_source(source);
+  import_dir(store, source, "main");
+  for (const std::string name : {"a", "b"}) {
+    must(create_branch(**store, name, "main", {}));
+    {
+      auto branch = store.open(name);
+      make_file(*branch, kRootIno, "own", text(7, 50000));
+      must(branch->sync_all());
+    }
+    // Freezes the delta, which then is the branch's alone.
+    must(create_branch(**store, "child", name, {}));
+    must(delete_branch(**store, "child"));
+  }
+  bool is_reset = false;
+  auto reset_b = [&](std::uint64_t, std::uint64_t) {
+    if (!is_reset) must(reset_branch(**store, "b"));
+    is_reset = true;
+    return true;
+  };
+  SECTION("pack") { CHECK(must(pack(**store, "", reset_b)).deltas == 1); }
+  SECTION("verify") { CHECK(must(verify_branch(**store, "b", reset_b)).problems == 0); }
+  CHECK(is_reset);
+  check_clean(store);
+}

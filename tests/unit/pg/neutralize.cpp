@@ -312,7 +312,7 @@ TEST_CASE("Debian's split configuration is brought along") {
   CHECK(dir.files["pg_hba.conf"].find("# host all all 10.0.0.0/8 md5") != std::string::npos);
   CHECK(dir.files["pg_ident.conf"] == "m a b\n");
   options.config_dir = "/etc/postgresql/15/none";
-  CHECK(plan_neutralize(dir, options).error().kind == Kind::not_found);
+  CHECK(plan_neutralize(dir, options).error().kind == Kind::failed);
 }
 
 TEST_CASE("the user's own settings win over everything, also over ALTER SYSTEM of the source") {

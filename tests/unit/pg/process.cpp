@@ -76,7 +76,7 @@ TEST_CASE("the environment is the caller's, changed as asked") {
 TEST_CASE("a missing program, directory or user is named") {
   auto missing = run(Command{{"no-such-program-here"}, {}});
   REQUIRE_FALSE(missing.ok());
-  CHECK(missing.error().kind == Kind::not_found);
+  CHECK(missing.error().kind == Kind::failed);
   CHECK(missing.error().what.find("no-such-program-here") != std::string::npos);
   missing = run(Command{{"/nonexistent/program"}, {}});
   REQUIRE_FALSE(missing.ok());
