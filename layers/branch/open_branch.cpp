@@ -64,6 +64,8 @@ Status OpenBranch::recover() {
   for (const NodePtr& node : view_->touched_nodes()) {
     if (!node->pending.empty()) mark_dirty(*node);
   }
+  // Our records may reach the disk by themselves from now on, and must not do so before those they build upon.
+  BFS_TRY(sync_older(kNoIno, current_));
   std::string files = store_->delta_dir(open_delta().id()) + "/f";
   BFS_ASSIGN(auto items, store_->env().list(files));
   for (const DirItem& item : items) {
@@ -73,7 +75,11 @@ Status OpenBranch::recover() {
     BFS_ASSIGN(NodePtr node, view_->node(ino));
     bool needed = is_number && node &&
                   (node->owner == current_ || node->sources.any_from(BlockNo{0}, own()));
-    if (!needed) BFS_TRY(store_->env().unlink(files + "/" + item.name));
+    if (!needed) {
+      // What says that it is not needed may be in the host's memory only.
+      BFS_TRY(open_delta().journal().sync(open_delta().journal().end()));
+      BFS_TRY(store_->env().unlink(files + "/" + item.name));
+    }
     if (is_number) next_ino_ = std::max(next_ino_.load(), ino.v + 1);
   }
   return {};

@@ -115,7 +115,9 @@ class OpenBranch final : public Branch {
   Status sync_older(Ino ino, std::size_t current);
   Status sync_names();
   Status make_data_durable(const NodePtr& node, std::size_t epoch);
-  bool settle_sync(Node& node, std::size_t epoch, std::uint64_t size);
+  struct Synced;
+  bool settle_sync(Node& node, const Synced& synced);
+  void mark_clean(Node& node);
   void tell_unsynced(Node& node);
   Status wait_for_manifest();
   Status process_removals();

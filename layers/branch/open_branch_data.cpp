@@ -61,11 +61,17 @@ Result<std::shared_ptr<File>> OpenBranch::own_file(Node& node) {
   return view_->data_file(current_.load(), node.attr.ino, true);
 }
 
-void OpenBranch::grew(Node& node, std::uint64_t size) { node.attr.size = std::max(node.attr.size, size); }
+void OpenBranch::grew(Node& node, std::uint64_t size) {
+  if (size <= node.attr.size) return;
+  node.attr.size = size;
+  node.unsynced_told = false;
+  if (owns(node)) node.journaled_size = size;  // told by the data file itself
+}
 
 void OpenBranch::written(Node& node) {
   node.attr.mtime = node.attr.ctime = store_->env().now();
   node.touched = true;
+  ++node.changes;
   mark_dirty(node);
 }
 
@@ -183,12 +189,12 @@ Status OpenBranch::resize(Node& node, std::uint64_t size) {
   if (owns(node)) {
     BFS_ASSIGN(auto file, view_->data_file(current_.load(), node.attr.ino, size > 0));
     if (file) BFS_TRY(file->truncate(size));
-    node.attr.size = size;
+    node.attr.size = node.journaled_size = size;
   } else if (size < node.attr.size) {
     BFS_TRY(shrink_shadow(node, size));
   } else if (size > node.attr.size) {
     BFS_TRY(zero_gap(node, size));
-    node.attr.size = size;
+    grew(node, size);
   }
   written(node);
   return {};

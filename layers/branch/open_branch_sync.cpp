@@ -25,6 +25,12 @@ void OpenBranch::mark_dirty(Node& node) {
   dirty_[node.attr.ino] = std::move(shared);
 }
 
+void OpenBranch::mark_clean(Node& node) {
+  node.dirty = false;
+  std::lock_guard lock(dirty_mutex_);
+  dirty_.erase(node.attr.ino);
+}
+
 std::vector<NodePtr> OpenBranch::take_dirty() {
   std::lock_guard lock(dirty_mutex_);
   std::vector<NodePtr> nodes;
@@ -66,68 +72,70 @@ Status OpenBranch::make_data_durable(const NodePtr& node, std::size_t epoch) {
   return view_->delta(epoch).sync_names();
 }
 
+// What a sync saw when it began.
+struct OpenBranch::Synced {
+  std::size_t epoch = 0;
+  std::uint64_t size = 0;
+  std::uint64_t changes = 0;
+};
+
 // Step 3: records what was made durable. False when a freeze came in between: what we synced then belongs to a frozen
 // delta, whose records say "unsynced", and has to be confirmed there.
-bool OpenBranch::settle_sync(Node& node, std::size_t epoch, std::uint64_t size) {
+bool OpenBranch::settle_sync(Node& node, const Synced& synced) {
   GatePass pass(gate_);
   std::shared_lock names(names_mutex_);
   std::unique_lock lock(node.mutex);
-  if (current_.load() != epoch) return false;
+  if (current_.load() != synced.epoch) return false;
+  // A change since then keeps the node in the list: the next sync records it.
+  if (node.changes == synced.changes) mark_clean(node);
   if (node.attr.nlink == 0 || owns(node)) {
     node.syncing.clear();
-    node.dirty = owns(node) ? false : node.dirty;
     return true;
   }
   bool all_durable = node.pending.empty();
   // The size whose data was synced: not what a writer has added since.
-  node.journaled_size = std::min(size, node.attr.size);
+  node.journaled_size = std::min(synced.size, node.attr.size);
   std::uint64_t blocks = blocks_for(node.attr.size);
-  bool whole = all_durable && node.attr.size == size && blocks > 0 && node.sources.count(own(), blocks) == blocks;
+  bool whole = all_durable && node.attr.size == synced.size && blocks > 0 && node.sources.count(own(), blocks) == blocks;
   Edit edit;
   if (!node.syncing.empty() && !whole) edit.presents.push_back({node.attr.ino, node.syncing.to_vector()});
   node.syncing.clear();
   if (whole) {
     // Every block is here now: nothing below shines through any more, and it needs no records from now on. The data file may be
     // shorter (blocks behind its end were never written) or longer (garbage behind the file's end) than the file.
-    auto file = view_->data_file(epoch, node.attr.ino, false);
-    if (file && *file && (*file)->truncate(node.attr.size) && (*file)->sync_data()) {
-      View::set_owned(node, epoch);
+    auto file = view_->data_file(synced.epoch, node.attr.ino, false);
+    const ::timespec times[2] = {node.attr.atime, node.attr.mtime};  // the file's are the truth from now on
+    if (file && *file && (*file)->truncate(node.attr.size) && (*file)->set_times(times) && (*file)->sync_data()) {
+      View::set_owned(node, synced.epoch);
     } else {
       edit.presents.push_back({node.attr.ino, {{BlockNo{0}, blocks}}});
     }
   }
   edit.inodes.push_back(state_of(node));
   record(edit);
-  if (all_durable) node.dirty = false;
   return true;
 }
 
 Status OpenBranch::sync_node(const NodePtr& node) {
   std::lock_guard one_at_a_time(node->sync_mutex);
   for (;;) {
-    std::size_t epoch = 0;
-    std::uint64_t size = 0;
+    Synced synced;
     bool was_dirty = false;
     {
       GatePass pass(gate_);
       std::unique_lock lock(node->mutex);
-      epoch = current_.load();
-      size = node->attr.size;
-      was_dirty = node->dirty;
+      synced = {current_.load(), node->attr.size, node->changes};
+      was_dirty = node->dirty;  // stays in the list until it is recorded: a freeze in between has to find it
       node->syncing.add(node->pending);
       node->pending.clear();
-      // Forgotten by the list now, so that a write from here on enters it again.
-      std::lock_guard dirty_lock(dirty_mutex_);
-      dirty_.erase(node->attr.ino);
-      node->dirty = false;
     }
-    Status durable = make_data_durable(node, epoch);
+    Status durable = make_data_durable(node, synced.epoch);
     if (!durable) {
       fail(durable.error());
       return durable;
     }
-    if (!was_dirty && current_.load() == epoch) break;
-    if (settle_sync(*node, epoch, size)) break;
+    if (!was_dirty && current_.load() == synced.epoch) break;
+    if (settle_sync(*node, synced)) break;
   }
   return {};
 }
@@ -265,6 +273,7 @@ Result<Frozen> OpenBranch::freeze(const StoreLock& lock, const std::string& name
   std::string next_dir = store_->delta_dir(next_id);
   BFS_TRY(Delta::create(store_->env(), next_dir, next_id));
   BFS_ASSIGN(auto next, Delta::open(store_->env(), next_dir, next_id, true, [](const Edit&, bool) { return Status{}; }));
+  next->journal().hold();
 
   auto start = clock::now();
   gate_.close();
@@ -290,8 +299,10 @@ Result<Frozen> OpenBranch::freeze(const StoreLock& lock, const std::string& name
     pause_ = {pause, std::max(pause_.max_us, pause), pause_.count + 1};
   }
 
+  if (flushed) flushed = old.journal().sync(old.journal().end());
   auto published = flushed ? publish_freeze(lock, name, old.id(), next_id) : Result<Manifest>(flushed.error());
   if (!published) fail(published.error());  // memory is ahead of the manifest: nothing may be acknowledged any more
+  open_delta().journal().release();
   {
     std::lock_guard manifest_lock(manifest_mutex_);
     manifest_pending_ = false;

@@ -288,10 +288,11 @@ Status View::read_run(const Run& run, Ino ino, BlockNo block, std::uint64_t skip
   }
   if (run.from == Run::From::delta) {
     BFS_ASSIGN(auto file, data_file(run.delta, run.ino, false));
-    std::size_t got = 0;
-    if (file) {
-      BFS_ASSIGN(got, file->read_at(out, offset_of(run.block) + skip_bytes));
+    if (!file) {
+      return make_error(Kind::damaged, fmt::format("delta {}: the data of inode {} is missing, block {}",
+                                                   deltas_[run.delta]->id().hex(), run.ino.v, run.block.v));
     }
+    BFS_ASSIGN(std::size_t got, file->read_at(out, offset_of(run.block) + skip_bytes));
     std::memset(out.data() + got, 0, out.size() - got);  // past the end of the data file: a hole
     return {};
   }

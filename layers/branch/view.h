@@ -43,7 +43,7 @@ struct Node {
   std::shared_mutex mutex;           // everything below, except where noted
   Attr attr;
   std::string symlink;
-  bool touched = false;              // some delta says something about it: it must stay in memory
+  std::atomic<bool> touched{false};  // some delta says something about it: it must stay in memory; no lock
   std::atomic<std::uint64_t> references{0};
 
   // --- data ---
@@ -58,7 +58,8 @@ struct Node {
   RangeSet pending;                  // in the open delta's file, not yet in its journal
   RangeSet syncing;                  // as pending, being made durable by a sync
   bool dirty = false;                // in Branch's list of nodes to flush
-  bool unsynced_told = false;        // the journal has an unsynced record for all of pending
+  std::uint64_t changes = 0;         // of data or size, counted: tells a sync whether it has seen them all
+  bool unsynced_told = false;        // the journal has an unsynced record for all of pending and for the size
   std::mutex sync_mutex;             // one sync at a time; taken before `mutex`
 
   // --- directories; guarded by the owner's names lock ---

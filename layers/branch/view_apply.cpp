@@ -112,6 +112,7 @@ Status View::apply(const Edit& edit, std::size_t index, bool unsynced) {
     BFS_ASSIGN(NodePtr found, node_to_change(item.ino));
     if (!found || found->owner == index) continue;
     found->sources.set(item.range, kZeros);
+    found->pending.erase(item.range);
   }
   for (const CloneItem& item : edit.clones) {
     BFS_ASSIGN(NodePtr found, node_to_change(item.ino));
@@ -123,6 +124,7 @@ Status View::apply(const Edit& edit, std::size_t index, bool unsynced) {
     ref.source_first = item.source_first;
     BFS_TRY(resolve_clone(ref));
     insert_clone(*found, item.range.first, std::move(ref));
+    found->pending.erase(item.range);
   }
   for (const PresentItem& item : edit.presents) {
     BFS_ASSIGN(NodePtr found, node_to_change(item.ino));

@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "layers/base/checksum.h"
@@ -47,19 +49,33 @@ Result<std::unique_ptr<Delta>> Delta::open(Env& env, const std::string& dir, Obj
              Journal::open(env, dir + "/journal", id, writable, [&](RecordType type, std::span<const std::byte> payload) {
                return delta->visit(type, payload, apply);
              }));
+  if (delta->journal_->end() < delta->sealed_size_) {
+    return make_error(Kind::damaged, fmt::format("{}/journal: {} bytes are valid, {} were when it was sealed", dir,
+                                                 delta->journal_->end(), delta->sealed_size_));
+  }
   return delta;
 }
 
 Status Delta::read_marks() {
   for (const char* name : {"/confirm", "/sealed"}) {
-    if (!env_.exists(dir_ + name)) continue;
+    auto file = env_.open(dir_ + name, O_RDONLY);
+    if (!file && file.error().sys == ENOENT) continue;
+    if (!file) return std::move(file).error();
     BFS_ASSIGN(auto scan, Journal::scan(env_, dir_ + name, id_, [&](RecordType type, std::span<const std::byte> payload) {
-                 auto value = Decoder(payload).get<std::uint64_t>();
-                 if (type == RecordType::confirm) confirmed_.insert(Ino{value});
-                 if (type == RecordType::sealed) sealed_ = true;
+                 Decoder d(payload);
+                 auto value = d.get<std::uint64_t>();
+                 auto boot = d.get<std::uint64_t>();
+                 if (!d.ok()) return Status{};
+                 if (type == RecordType::confirm) confirmed_.insert({Ino{value}, boot});
+                 if (type != RecordType::sealed) return Status{};
+                 sealed_ = true;
+                 sealed_boots_.insert(boot);
+                 sealed_size_ = std::max(sealed_size_, value);
                  return Status{};
                }));
-    (void)scan;
+    // Another process may have written it and not synced it yet; we are going to rely on it.
+    if (scan.records > 0) BFS_TRY((*file)->sync_data());
+    if (scan.records > 0) BFS_TRY(env_.sync_dir(dir_));
   }
   return {};
 }
@@ -75,7 +91,9 @@ Status Delta::visit(RecordType type, std::span<const std::byte> payload, const A
   Decoder d(payload);
   auto boot = d.get<std::uint64_t>();
   Ino ino{d.get<std::uint64_t>()};
-  bool durable = sealed_ || confirmed_.contains(ino);
+  // A mark vouches only for what was written since the boot in which it was made: what a power cut took before, a later
+  // sync cannot have made durable.
+  bool durable = reached_disk(ino, boot);
   if (!durable && boot != boot_) return {};  // the host lost power before this data was synced
   BFS_ASSIGN(Edit edit, Edit::decode(payload.subspan(16)));
   if (!durable) unsynced_.insert(ino);
@@ -136,14 +154,15 @@ Status Delta::append_mark(const std::string& name, RecordType type, std::uint64_
     Status renamed = env_.rename(temporary, path, 1U /* RENAME_NOREPLACE */);
     if (!renamed) ignore(env_.unlink(temporary));
     if (!renamed && renamed.error().sys != EEXIST) return renamed;
-    BFS_TRY(env_.sync_dir(dir_));
   }
+  BFS_TRY(env_.sync_dir(dir_));  // also when another process made the name: it may not have come that far yet
   BFS_ASSIGN(auto file, env_.open(path, O_RDWR));
   BFS_TRY(file->lock(LockMode::exclusive));
   BFS_ASSIGN(JournalScan scan,
              Journal::scan(env_, path, id_, [](RecordType, std::span<const std::byte>) { return Status{}; }));
   Encoder e;
   e.put(value);
+  e.put(boot_);
   BFS_TRY(file->write_at(Journal::record_bytes(id_, scan.valid_size, type, e.bytes(), 0), scan.valid_size));
   return file->sync_data();
 }
@@ -159,11 +178,11 @@ Status Delta::confirm(Ino ino) {
   }
   {
     std::lock_guard lock(mutex_);
-    if (!unsynced_.contains(ino) || confirmed_.contains(ino)) return {};
+    if (!unsynced_.contains(ino) || confirmed_.contains({ino, boot_})) return {};
   }
   BFS_TRY(append_mark("confirm", RecordType::confirm, ino.v));
   std::lock_guard lock(mutex_);
-  confirmed_.insert(ino);
+  confirmed_.insert({ino, boot_});
   return {};
 }
 

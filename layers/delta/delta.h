@@ -14,6 +14,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <unordered_set>
 
@@ -60,6 +61,10 @@ class Delta {
   Status read_marks();
   Status visit(RecordType type, std::span<const std::byte> payload, const Apply& apply);
   Status append_mark(const std::string& name, RecordType type, std::uint64_t value);
+  // Whether unsynced records of the inode made under this boot id are known to have reached the disk; mutex_ held.
+  [[nodiscard]] bool reached_disk(Ino ino, std::uint64_t boot) const {
+    return sealed_boots_.contains(boot) || confirmed_.contains({ino, boot});
+  }
 
   Env& env_;
   std::string dir_;
@@ -68,11 +73,13 @@ class Delta {
   std::uint64_t boot_ = 0;
   std::atomic<bool> sealed_{false};
   std::atomic<bool> names_durable_{false};    // of a frozen delta: its journal and its files' names
-  std::atomic<std::uint64_t> files_created_{0};
+  std::atomic<std::uint64_t> files_created_{1};  // what a process before us created may not be durable either
   std::atomic<std::uint64_t> files_synced_{0};
   std::mutex mutex_;                          // the sets below
   std::unordered_set<Ino> unsynced_;          // inodes with unsynced records
-  std::unordered_set<Ino> confirmed_;
+  std::set<std::pair<Ino, std::uint64_t>> confirmed_;  // with the boot ids of the records meant
+  std::set<std::uint64_t> sealed_boots_;
+  std::uint64_t sealed_size_ = 0;             // of the journal, as the seal says
 };
 
 }  // namespace branchfs

@@ -137,10 +137,16 @@ Result<std::unique_ptr<Journal>> Journal::open(Env& env, const std::string& path
   BFS_ASSIGN(bool locked, file->try_lock(LockMode::shared));
   if (!locked) return make_error(Kind::busy, path + ": being removed");
   BFS_ASSIGN(struct ::stat st, file->stat());
+  // Removed between our open and our lock: its data files are elsewhere by now.
+  BFS_ASSIGN(struct ::stat named, env.stat(path));
+  if (named.st_ino != st.st_ino || named.st_dev != st.st_dev) return make_error(Kind::busy, path + ": being removed");
   std::vector<std::byte> bytes(static_cast<std::size_t>(st.st_size));
   BFS_ASSIGN(std::size_t got, file->read_at(bytes, 0));
   BFS_ASSIGN(JournalScan scan, replay(std::span(bytes).first(got), id, path, visitor));
-  if (writable && scan.valid_size < scan.file_size) BFS_TRY(file->truncate(scan.valid_size));
+  if (writable && scan.valid_size < scan.file_size) {
+    BFS_TRY(file->truncate(scan.valid_size));
+    BFS_TRY(file->sync_data());  // else a power cut could join what we append to valid records of the old tail
+  }
   return std::unique_ptr<Journal>(new Journal(std::move(file), id, scan.valid_size));
 }
 
@@ -162,7 +168,7 @@ JournalPosition Journal::append(RecordType type, std::span<const std::byte> payl
 
 Status Journal::flush_locked() {
   if (failed_) return *failed_;
-  if (buffer_.empty()) return {};
+  if (held_ || buffer_.empty()) return {};
   if (Status written = file_->write_at(buffer_, written_); !written) {
     failed_ = written.error();
     return written;
@@ -170,6 +176,17 @@ Status Journal::flush_locked() {
   written_ += buffer_.size();
   buffer_.clear();
   return {};
+}
+
+void Journal::hold() {
+  std::lock_guard lock(mutex_);
+  held_ = true;
+}
+
+void Journal::release() {
+  std::lock_guard lock(mutex_);
+  held_ = false;
+  idle_.notify_all();
 }
 
 Status Journal::flush() {
@@ -181,7 +198,7 @@ Status Journal::sync(JournalPosition position) {
   std::unique_lock lock(mutex_);
   while (synced_ < position) {
     if (failed_) return *failed_;
-    if (busy_) {  // another thread's fdatasync is under way: it, or the next one, covers us
+    if (busy_ || held_) {  // another thread's fdatasync is under way: it, or the next one, covers us
       idle_.wait(lock);
       continue;
     }

@@ -22,8 +22,8 @@ namespace branchfs {
 enum class RecordType : std::uint16_t {
   edit = 1,      // an Edit
   unsynced = 2,  // u64 hash of the boot id, u64 inode, an Edit that holds only if its data is known to have survived
-  confirm = 3,   // u64 inode: its unsynced records of this delta hold (file "confirm" only)
-  sealed = 4,    // u64 journal size: all of the delta is durable (file "sealed" only)
+  confirm = 3,   // u64 inode, u64 hash of the boot id: its unsynced records of that boot hold (file "confirm" only)
+  sealed = 4,    // u64 journal size, u64 hash of the boot id: likewise those of all inodes (file "sealed" only)
 };
 
 // The end of an appended record in the journal; sync(position) makes everything before it durable.
@@ -53,6 +53,9 @@ class Journal {
                                              std::span<const std::byte> payload, std::uint64_t synced);
 
   JournalPosition append(RecordType type, std::span<const std::byte> payload);
+  // While held, records stay in memory: the host's kernel must not make them durable before those of the delta below.
+  void hold();
+  void release();
   Status flush();
   Status sync(JournalPosition position);
   [[nodiscard]] JournalPosition end() const;
@@ -70,6 +73,7 @@ class Journal {
   std::vector<std::byte> buffer_;    // appended, not yet written; its first byte has the offset written_
   std::uint64_t written_ = 0;
   std::uint64_t synced_ = 0;
+  bool held_ = false;
   bool busy_ = false;                // a thread is in fdatasync, without the mutex
   std::optional<Error> failed_;
 };

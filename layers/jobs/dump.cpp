@@ -62,10 +62,12 @@ Status dump_record(RecordType type, std::span<const std::byte> payload, std::str
   Decoder d(payload);
   switch (type) {
     case RecordType::confirm:
-      out += fmt::format("confirm inode {}\n", d.get<std::uint64_t>());
+      out += fmt::format("confirm inode {}", d.get<std::uint64_t>());
+      out += fmt::format(" of boot {:016x}\n", d.get<std::uint64_t>());
       return {};
     case RecordType::sealed:
-      out += fmt::format("sealed at journal size {}\n", d.get<std::uint64_t>());
+      out += fmt::format("sealed at journal size {}", d.get<std::uint64_t>());
+      out += fmt::format(" in boot {:016x}\n", d.get<std::uint64_t>());
       return {};
     case RecordType::edit:
       out += "edit\n";

@@ -133,7 +133,8 @@ Status Collector::branches() {
   BFS_ASSIGN(auto items, env_.list(store_.branches_dir()));
   for (const DirItem& item : items) {
     std::string dir = store_.branches_dir() + "/" + item.name;
-    if (env_.exists(dir + "/manifest")) continue;
+    auto manifest = env_.stat(dir + "/manifest");
+    if (manifest || manifest.error().sys != ENOENT) continue;  // there, or the host cannot tell
     BFS_ASSIGN(bool gone, trash_unlocked(dir, dir + "/lock"));
     if (gone) ++report_.other;
   }

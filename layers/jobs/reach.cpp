@@ -20,26 +20,34 @@ Status Reach::follow(ObjectId first, ObjectSet& reached) {
     todo.pop_back();
     if (!reached.insert(id).second) continue;
     LayerPtr& layer = layers_[id];
-    if (!layer && store_.env().exists(store_.layer_path(id))) {
-      BFS_ASSIGN(layer, store_.layers().open(id));
+    BFS_TRY(open_layer(id, layer));
+    if (!layer) {
+      auto references = references_of_delta(id);
+      if (references) todo.insert(todo.end(), references->begin(), references->end());
+      if (references) continue;
+      // Packed and collected since we looked for the layer? If not, what it needed cannot be told.
+      if (references.error().sys == ENOENT) BFS_TRY(open_layer(id, layer));
+      if (!layer) return std::move(references).error().context("delta " + id.hex());
     }
-    if (layer) {
-      for (const LayerPtr& dependency : layer->dependencies()) todo.push_back(dependency->id());
-      continue;
-    }
-    BFS_ASSIGN(auto references, references_of_delta(id));
-    todo.insert(todo.end(), references.begin(), references.end());
+    for (const LayerPtr& dependency : layer->dependencies()) todo.push_back(dependency->id());
   }
+  return {};
+}
+
+Status Reach::open_layer(ObjectId id, LayerPtr& layer) {
+  if (layer) return {};
+  auto st = store_.env().stat(store_.layer_path(id));
+  if (!st && st.error().sys == ENOENT) return {};
+  if (!st) return std::move(st).error();
+  BFS_ASSIGN(layer, store_.layers().open(id));
   return {};
 }
 
 Result<std::vector<ObjectId>> Reach::references_of_delta(ObjectId id) {
   std::string path = store_.delta_dir(id) + "/journal";
-  auto st = store_.env().stat(path);
-  if (!st && st.error().sys == ENOENT) return std::vector<ObjectId>();  // gone: it can need nothing
-  if (!st) return std::move(st).error();
+  BFS_ASSIGN(struct ::stat st, store_.env().stat(path));
   Journal& known = journals_[id];
-  auto size = static_cast<std::uint64_t>(st->st_size);
+  auto size = static_cast<std::uint64_t>(st.st_size);
   if (known.size == size) return known.references;
   ObjectSet elements;
   auto scan = branchfs::Journal::scan(
@@ -51,7 +59,7 @@ Result<std::vector<ObjectId>> Reach::references_of_delta(ObjectId id) {
         for (const CloneItem& clone : edit.clones) elements.insert(clone.element);
         return {};
       });
-  if (!scan) return std::move(scan).error().context("delta " + id.hex());
+  if (!scan) return std::move(scan).error();
   known.size = size;
   known.references.assign(elements.begin(), elements.end());
   return known.references;

@@ -28,6 +28,7 @@ class Reach {
     std::vector<ObjectId> references;
   };
   Status follow(ObjectId id, ObjectSet& reached);
+  Status open_layer(ObjectId id, LayerPtr& layer);  // stays null when there is none
   Result<std::vector<ObjectId>> references_of_delta(ObjectId id);
 
   Store& store_;

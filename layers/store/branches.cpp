@@ -30,7 +30,7 @@ Status require_ready(const std::string& name, const Manifest& manifest) {
   return make_error(Kind::refused, fmt::format("branch \"{}\" is {}, not ready", name, manifest.state));
 }
 
-// The parent is not open anywhere (we hold its lock): its open delta joins its stack. The manifest is the instant.
+// Nobody has the parent open for writing (we hold its lock): its open delta joins its stack. The manifest is the instant.
 Result<Head> freeze_offline(Store& store, const StoreLock& lock, const std::string& name, Manifest manifest) {
   if (manifest.delta.valid()) {
     BFS_ASSIGN(bool empty, Delta::is_empty(store.env(), store.delta_dir(manifest.delta), manifest.delta));
@@ -74,7 +74,8 @@ Result<Head> freeze_live(Store& store, const std::string& name) {
 Result<std::pair<Head, Manifest>> freeze(Store& store, const StoreLock& lock, const std::string& name) {
   BFS_ASSIGN(Manifest manifest, store.read_manifest(name));
   BFS_TRY(require_ready(name, manifest));
-  auto held = store.lock_branch(name, LockMode::exclusive);
+  // Shared: whoever only reads it may go on, since frozen or not its open delta stays as it is.
+  auto held = store.lock_branch(name, LockMode::shared);
   if (held) {
     BFS_ASSIGN(Head head, freeze_offline(store, lock, name, manifest));
     return std::pair(std::move(head), std::move(manifest));
@@ -125,7 +126,10 @@ Status require_free(Store& store, const std::string& name) {
 }
 
 // Deltas of `manifest` that no other branch names go to trash. Its layers stay for gc, which knows dependencies.
-Status trash_exclusive_deltas(Store& store, const std::vector<BranchInfo>& all, const Manifest& manifest) {
+Status trash_exclusive_deltas(Store& store, const Manifest& manifest) {
+  bool all_readable = true;
+  BFS_ASSIGN(auto all, store.list([&](const std::string&, const Error&) { all_readable = false; }));
+  if (!all_readable) return {};  // nobody can say what the damaged branch needs
   auto is_shared = [&](ObjectId id) {
     return std::any_of(all.begin(), all.end(), [&](const BranchInfo& other) {
       const auto& stack = other.manifest.stack;
@@ -210,7 +214,7 @@ Status delete_branch(Store& store, const std::string& name, bool ignore_protecti
     BFS_ASSIGN(BranchLock held, store.lock_branch(name, LockMode::exclusive));
     BFS_TRY(store.trash(store.branch_dir(name)));
     BFS_TRY(store.env().sync_dir(store.branches_dir()));
-    BFS_TRY(trash_exclusive_deltas(store, all, manifest));
+    BFS_TRY(trash_exclusive_deltas(store, manifest));
   }
   return store.empty_trash();
 }
@@ -237,11 +241,10 @@ Result<Manifest> reset_branch(Store& store, const std::string& name) {
     manifest.parent_name = parent->name;
     BFS_TRY(store.write_manifest(lock, name, manifest));
     // What the branch had before is unreachable now, unless it is in the new stack too.
-    BFS_ASSIGN(auto now, store.list());
     std::erase_if(before.stack, [&](ObjectId id) {
       return std::find(manifest.stack.begin(), manifest.stack.end(), id) != manifest.stack.end();
     });
-    BFS_TRY(trash_exclusive_deltas(store, now, before));
+    BFS_TRY(trash_exclusive_deltas(store, before));
     return manifest;
   });
   if (result) BFS_TRY(store.empty_trash());

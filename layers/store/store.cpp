@@ -206,7 +206,8 @@ Result<std::vector<BranchInfo>> Store::list(
   std::vector<BranchInfo> all;
   for (const DirItem& item : items) {
     auto name = decode_branch_dir(item.name);
-    if (!name || !has_branch(*name)) continue;  // half-made by a crashed create: gc removes it
+    if (!name) continue;
+    // not_found: half-made by a crashed create, gc removes it. A host that cannot tell is not the same.
     auto manifest = read_manifest(*name);
     if (manifest) {
       all.push_back({*name, *std::move(manifest)});
