@@ -13,6 +13,7 @@
 
 #include "tools/interrupt.h"
 #include "tools/pg/credentials.h"
+#include "tools/pg/tablespaces.h"
 #include "tools/pg/text.h"
 
 namespace branchfs {
@@ -227,6 +228,7 @@ Status configure_on(Store& store, const BranchInfo& branch, const std::string& m
   options.port = spec.port;
   options.socket_dir = spec.runtime_dir;
   options.installation = spec.installation;
+  BFS_TRY(pg::settle_tablespaces(mountpoint, spec.user, true));
   BFS_ASSIGN(options.tls, pg::ensure_certificate(store.dir() + "/tls"));
   BFS_ASSIGN(const pg::NeutralizePlan plan, pg::neutralize(mountpoint, std::move(options)));
   for (const std::string& warning : plan.warnings) warn(warning);
@@ -246,7 +248,9 @@ Result<pg::Access> start_on(Store& store, const BranchInfo& branch, const std::s
   bool new_password = false;
   BFS_ASSIGN(const std::string password, ensure_password(store, branch.name, new_password));
   clear_dead_socket(spec);
-  if (facts_of(branch.manifest).prepared && !new_password) {
+  const pg::Facts facts = facts_of(branch.manifest);
+  BFS_TRY(pg::settle_tablespaces(mountpoint, spec.user, !facts.configured && !facts.prepared));
+  if (facts.prepared && !new_password) {
     BFS_TRY(pg::start_server(spec));
   } else {
     BFS_TRY(start_first(store, branch, spec, password, request, warn));
