@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# P1: children of a parent under full load. Every child recovers, holds every commit acknowledged before its create was issued and no
+# commit without those before it on the same connection, and balances; the parent never errs. With fsync on and off in the parent.
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+rounds=$(sized 8 50)
+scale=10
+
+# Each of the ledger's 2 writers counts upwards: one instant holds no number without the writer's earlier ones.
+without_gaps() {
+  equal "$(query "$1" "SELECT count(*) FROM (SELECT number % 2, count(*), (max(number) - min(number)) / 2 + 1
+    FROM ledger GROUP BY 1 HAVING count(*) <> (max(number) - min(number)) / 2 + 1 OR min(number) > 3) gaps")" 0 "$1: writers with gaps"
+}
+
+one_child() {
+  local child=$1 before after options=()
+  (($2 % 2 == 0)) || options=(--no-checkpoint)
+  before=$(now_ms)
+  cp "$work/ledger" "$work/ledger.before"
+  "$BRANCHFS" create "$child" --from parent "${options[@]}" > /dev/null
+  after=$(now_ms)
+  echo $((after - before)) >> "$work/times${options[*]}"
+  freeze_field parent last_us >> "$work/pauses"
+  "$BRANCHFS" start "$child" > /dev/null
+  echo $(($(now_ms) - after)) >> "$work/starts"
+  holds "$child" "$work/ledger.before"
+  without_gaps "$child"
+  balanced "$child"
+}
+
+under_load() {
+  local bench ledger
+  query parent "ALTER SYSTEM SET fsync = $1" && query parent "SELECT pg_reload_conf()" > /dev/null
+  query parent "TRUNCATE ledger"
+  rm -f "$work"/{ledger,times,times--no-checkpoint,pauses,starts,bench}
+  "$LEDGER" "$("$BRANCHFS" url parent)" "$work/ledger" 2 2 & ledger=$!
+  pgbench -n -c 4 -j 1 -T 3600 "$("$BRANCHFS" url parent)" > "$work/bench" 2>&1 & bench=$!
+  until [[ -e $work/ledger && $(wc -l < "$work/ledger") -gt 100 ]]; do sleep 0.1; done
+  for ((i = 1; i <= rounds; ++i)); do
+    one_child "child$i" "$i"
+    if ((i % 10 == 0)); then
+      amcheck "child$i"
+      say "  $i children"
+    fi
+    "$BRANCHFS" delete "child$i" > /dev/null
+    kill -0 "$bench" 2> /dev/null || fail "pgbench ended: $(tail -n 5 "$work/bench")"
+  done
+  # Not INT: a shell's background jobs ignore it.
+  kill -TERM "$bench" && wait "$bench" 2> /dev/null || true
+  kill -TERM "$ledger" && wait "$ledger" || fail "the ledger's connection to the parent failed"
+  if grep -iE 'error|abort|fatal' "$work/bench"; then fail "pgbench met an error"; fi
+  if "$BRANCHFS" logs parent | grep -E 'ERROR|FATAL|PANIC' | grep -v 'terminating connection'; then fail "the parent erred"; fi
+  holds parent "$work/ledger"
+  balanced parent
+  say "fsync=$1: $rounds children, $(wc -l < "$work/ledger") commits acknowledged to the ledger"
+  say "  create ms: $(median_max < "$work/times"), --no-checkpoint: $(median_max < "$work/times--no-checkpoint"); start ms: $(median_max < "$work/starts")"
+  say "  freeze pause us: $(median_max < "$work/pauses")"
+}
+
+"$BRANCHFS" init > /dev/null
+pgbench_cluster "$work/cluster" "$scale"
+"$BRANCHFS" import prod --pgdata "$work/cluster" --quiet > /dev/null 2>&1
+"$BRANCHFS" create parent --from prod --start > /dev/null
+query parent "CREATE TABLE ledger (number bigint PRIMARY KEY)"
+under_load on
+under_load off
+amcheck parent
+"$BRANCHFS" stop parent > /dev/null
+page_checksums parent
+"$BRANCHFS" verify --all > /dev/null
+"$BRANCHFS" gc > /dev/null
+say "passed"
