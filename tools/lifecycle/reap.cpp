@@ -115,6 +115,22 @@ Status write_entry(const Store& store, const std::string& file_name, const nlohm
   return store.env().replace_file(store.reap_dir() + "/" + file_name, content.dump() + "\n");
 }
 
+// A delete that was killed leaves the entry of a branch that is gone.
+Status remove_orphaned_entries(const Store& store) {
+  BFS_ASSIGN(const auto items, store.env().list(store.reap_dir()));
+  for (const DirItem& item : items) {
+    const std::string path = store.reap_dir() + "/" + item.name;
+    auto text = store.env().read_file(path, 4096);
+    if (!text) continue;  // reaped meanwhile
+    auto candidate = parse_candidate(item.name, *text);
+    if (!candidate || !candidate->id.valid()) continue;
+    // Looked up after the entry was seen, which is younger than its branch.
+    const auto name = store.name_of(candidate->id);
+    if (!name && name.error().kind == Kind::not_found) BFS_TRY(remove_entry(store.env(), path));
+  }
+  return {};
+}
+
 }  // namespace
 
 Status schedule_expiry(const Store& store, const std::string& name, const Manifest& manifest) {
@@ -141,7 +157,7 @@ Status rebuild_reap_index(const Store& store) {
     if (store.env().exists(store.reap_dir() + "/" + branch.manifest.id.hex())) continue;
     BFS_TRY(schedule_expiry(store, branch.name, branch.manifest));
   }
-  return {};
+  return remove_orphaned_entries(store);
 }
 
 Result<RunnerTicket> RunnerTicket::issue(const Store& store, const std::string& name) {

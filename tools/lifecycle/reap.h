@@ -22,7 +22,7 @@ Status schedule_expiry(const Store& store, const std::string& name, const Manife
 // branch that should have gone and could not.
 std::vector<std::string> reap_due(Store& store);
 
-// Entries for branches that have a ttl and no entry. For gc: reads every manifest.
+// Entries for branches that have a ttl and no entry, no entries for branches that are gone. For gc: reads every manifest.
 Status rebuild_reap_index(const Store& store);
 
 // As long as it lives, the branch `name` is somebody's; then it is anybody's to delete.

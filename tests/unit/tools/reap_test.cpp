@@ -107,6 +107,11 @@ TEST_CASE_METHOD(ToolsFixture, "gc makes entries that a crash left out") {
   REQUIRE(posix_env().unlink(store->reap_dir() + "/" + store->read_manifest("dev")->id.hex()));
   REQUIRE(rebuild_reap_index(*store));
   CHECK(entries(*store) == 1);
+  // And takes away what a delete that was killed left; a runner's ticket is no such entry.
+  REQUIRE(delete_branch(*store, "dev"));
+  const auto ticket = RunnerTicket::issue(*store, "run-1");
+  REQUIRE(rebuild_reap_index(*store));
+  CHECK(entries(*store) == 1);
 }
 
 TEST_CASE_METHOD(ToolsFixture, "an unreadable entry is named, and stops no command") {
