@@ -8,6 +8,7 @@
 // does not depend on how much is dirty; the old delta is sealed in the background (P1, P5).
 #include <algorithm>
 #include <chrono>
+#include <set>
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
@@ -66,6 +67,14 @@ Status OpenBranch::sync_older(Ino ino, std::size_t current) {
 Status OpenBranch::make_data_durable(const NodePtr& node, std::size_t epoch) {
   Ino ino = node->attr.ino;
   BFS_TRY(sync_older(ino, epoch));
+  std::set<std::pair<std::size_t, Ino>> shared;  // blocks of others in frozen deltas are its data too
+  {
+    std::shared_lock lock(node->mutex);
+    for (const auto& [first, ref] : node->clones) {
+      if (ref.delta != kNoDelta && !view_->delta(ref.delta).sealed()) shared.insert({ref.delta, ref.source});
+    }
+  }
+  for (const auto& [delta, source] : shared) BFS_TRY(view_->delta(delta).confirm(source));
   BFS_ASSIGN(auto file, view_->data_file(epoch, ino, false));
   if (!file) return {};
   BFS_TRY(file->sync_data());

@@ -172,6 +172,23 @@ TEST_CASE("unsynced writes that a power cut took do not come back when the delta
   CHECK(read(s.store, "child", "f") == shape(blocks('a', 4)));
 }
 
+TEST_CASE("a sync of shared blocks makes those durable that they came from", "[P2]") {
+  Shadowing s;
+  write(*s.branch, s.ino, kBlockSize, blocks('b', 1));
+  Ino copy = make_file(*s.branch, "copy");
+  s.env.hook = [](const std::string& call, const std::string& path) -> Status {  // the sealer does not get to its mark
+    return call == "rename" && path.ends_with("/sealed") ? Status{posix_error(ENOENT)} : Status{};
+  };
+  s.store.fork_live(*s.branch, "main", "child");
+  REQUIRE(must(s.branch->copy_range(s.ino, kBlockSize, copy, 0, kBlockSize)) == kBlockSize);
+  must(s.branch->sync(copy, true));
+  s.branch.reset();
+  s.env.hook = {};
+  s.env.boot += "+";
+  s.store.reopen();
+  CHECK(read(s.store, "main", "f") == shape(blocks('a', 1) + blocks('b', 1) + blocks('a', 2)));
+}
+
 TEST_CASE("what a frozen delta sealed holds whatever the boot", "[P2]") {
   Shadowing s;
   ObjectId delta = must(s.store->read_manifest("main")).delta;
