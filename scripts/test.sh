@@ -8,7 +8,8 @@ set -euo pipefail
 usage() {
   cat <<'TEXT'
 usage: scripts/test.sh [-L LABEL] [--preset PRESET] [--jobs N] [-- CTEST-OPTIONS]
-  -L LABEL        only tests with this label (a regular expression): quick, mount, postgres, soak
+  -L LABEL        only tests with this label (a regular expression): quick, mount, postgres, soak;
+                  without it all but soak
   --preset NAME   release (default), asan or tsan
   --jobs N        tests at a time (default: one per processor)
   TMPDIR says where the scratch directory goes (a disk with about 10 GB free, not tmpfs).
@@ -132,7 +133,8 @@ trap 'stop 130' INT
 trap 'stop 143' TERM
 
 select=(--test-dir "$build")
-if [[ -n $label ]]; then select+=(-L "$label"); fi
+# The soak tests run for minutes each: only when asked for.
+if [[ -n $label ]]; then select+=(-L "$label"); else select+=(-LE soak); fi
 if ((${#extra[@]})); then select+=("${extra[@]}"); fi
 
 count=$(ctest "${select[@]}" -N | sed -n 's/^Total Tests: //p')
