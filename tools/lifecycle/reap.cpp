@@ -112,14 +112,18 @@ Status reap_one(Store& store, const std::string& file_name) {
 }
 
 Status write_entry(const Store& store, const std::string& file_name, const nlohmann::json& content) {
+  BFS_ASSIGN(const StoreLock lock, store.lock());
   return store.env().replace_file(store.reap_dir() + "/" + file_name, content.dump() + "\n");
 }
 
 // A delete that was killed leaves the entry of a branch that is gone.
 Status remove_orphaned_entries(const Store& store) {
+  BFS_ASSIGN(const StoreLock lock, store.lock());
   BFS_ASSIGN(const auto items, store.env().list(store.reap_dir()));
   for (const DirItem& item : items) {
     const std::string path = store.reap_dir() + "/" + item.name;
+    // Written under the store lock, which is held: its writer was killed.
+    if (item.name.ends_with(".tmp")) BFS_TRY(remove_entry(store.env(), path));
     auto text = store.env().read_file(path, 4096);
     if (!text) continue;  // reaped meanwhile
     auto candidate = parse_candidate(item.name, *text);
