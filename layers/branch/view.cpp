@@ -222,7 +222,7 @@ void View::set_name(Node& dir, const std::string& name, Node::Name value, bool b
 
 // --- data ------------------------------------------------------------------------------------------
 
-Result<Run> View::resolve(const Node& node, BlockNo block, std::uint64_t most) const {
+Result<Run> View::resolve(const Node& node, BlockNo block, std::uint64_t most) {
   SourceMap::Run sources = node.sources.run(block, most);
   Run run;
   run.count = sources.count;
@@ -255,6 +255,9 @@ Result<Run> View::resolve(const Node& node, BlockNo block, std::uint64_t most) c
     if (block.v >= node.limit) return run;
     run.count = std::min(run.count, node.limit - block.v);
     if (node.owner != kNoDelta) {
+      // A file that was empty when its delta was frozen has no data file: what made it longer later shows zeros.
+      BFS_ASSIGN(auto file, data_file(node.owner, node.attr.ino, false));
+      if (!file) return run;
       run.from = Run::From::delta;
       run.delta = node.owner;
       run.ino = node.attr.ino;

@@ -122,7 +122,7 @@ class View {
 
   // --- data ----------------------------------------------------------------------------------------
   // The run that starts at `block`; the caller holds the node's lock (shared).
-  Result<Run> resolve(const Node& node, BlockNo block, std::uint64_t most) const;
+  Result<Run> resolve(const Node& node, BlockNo block, std::uint64_t most);
   // Reads [offset, offset + out.size()) of the node's blocks without regard to its size; takes its lock itself.
   Status read(Node& node, std::uint64_t offset, std::span<std::byte> out);
   Status read_run(const Run& run, Ino ino, BlockNo block, std::uint64_t skip_bytes, std::span<std::byte> out);
