@@ -147,8 +147,6 @@ TEST_CASE("two packers of one delta do not collide") {
   check_clean(store);
 }
 
-}  // namespace branchfs::test
-
 TEST_CASE("a branch that is reset while the store is packed or verified does no harm") {
   ScratchStore store;
   fs::path source = store.dir() + "/source";
@@ -176,3 +174,5 @@ TEST_CASE("a branch that is reset while the store is packed or verified does no 
   CHECK(is_reset);
   check_clean(store);
 }
+
+}  // namespace branchfs::test
