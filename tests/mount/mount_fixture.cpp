@@ -62,16 +62,14 @@ std::size_t take_slot(::pid_t pid, const std::string& point) {
   return 0;
 }
 
-void become(::uid_t uid) {
-  if (uid == 0) return;
-  if (::setgroups(0, nullptr) != 0 || ::setgid(uid) != 0 || ::setuid(uid) != 0) ::_exit(126);
-}
-
-void exec(const std::vector<std::string>& argv) {
+// In a child: becomes the user, then the program. Opened before, because a checkout need not be reachable for everybody.
+void exec(const std::vector<std::string>& argv, ::uid_t uid) {
   std::vector<char*> words;
   for (const std::string& word : argv) words.push_back(const_cast<char*>(word.c_str()));
   words.push_back(nullptr);
-  ::execv(words[0], words.data());
+  const int program = ::open(words[0], O_RDONLY | O_CLOEXEC);
+  if (uid != 0 && (::setgroups(0, nullptr) != 0 || ::setgid(uid) != 0 || ::setuid(uid) != 0)) ::_exit(126);
+  ::fexecve(program, words.data(), environ);
   ::_exit(127);
 }
 
@@ -133,11 +131,10 @@ Mount::Mount(const std::string& store, const std::string& point, const std::stri
   pid_ = ::fork();
   REQUIRE(pid_ >= 0);
   if (pid_ == 0) {
-    become(uid);
     ::prctl(PR_SET_PDEATHSIG, SIGTERM);
     const int null = ::open("/dev/null", O_RDWR);
     if (std::getenv("BRANCHFS_TEST_VERBOSE") == nullptr) ::dup2(null, STDERR_FILENO);
-    exec(argv);
+    exec(argv, uid);
   }
   slot_ = take_slot(pid_, point_);
   mounted_ = poll_for(20,
@@ -233,8 +230,7 @@ Ran run(const std::vector<std::string>& argv, ::uid_t uid) {
   REQUIRE(pid >= 0);
   if (pid == 0) {
     ::dup2(ends[1], STDERR_FILENO);
-    become(uid);
-    exec(argv);
+    exec(argv, uid);
   }
   ::close(ends[1]);
   Ran ran;

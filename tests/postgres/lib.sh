@@ -76,9 +76,16 @@ again_as_ordinary_user() {
   local place script
   place=$(mktemp -d "${TMPDIR:-/tmp}/bfs-user.XXXXXX")
   script=$(readlink -f "$0")
+  # A checkout need not be reachable for everybody.
+  mkdir "$place/programs"
+  cp "$BRANCHFS" "$MOUNT_BRANCHFS" "$place/programs/"
+  cp -r "$(dirname "$(dirname "$script")")" "$place/programs/postgres"
+  script=$place/programs/postgres/$(basename "$(dirname "$script")")/$(basename "$script")
+  chmod -R a+rX "$place/programs"
   chown "$ordinary_user:" "$place"
   # shellcheck disable=SC2016 # expanded inside
-  TMPDIR=$place BEFORE=${1:-} BRANCHFS_ORDINARY=1 HOME=$place unshare -m --propagation private bash -euc '
+  BRANCHFS=$place/programs/branchfs MOUNT_BRANCHFS=$place/programs/mount.branchfs \
+    TMPDIR=$place BEFORE=${1:-} BRANCHFS_ORDINARY=1 HOME=$place unshare -m --propagation private bash -euc '
     unset BRANCHFS_STORE
     dev=$(mktemp -d); mount -t tmpfs -o mode=755,dev tmpfs "$dev"
     mknod -m 666 "$dev/fuse" c 10 229; mount --bind "$dev/fuse" /dev/fuse
