@@ -20,7 +20,8 @@ class Collector {
 
   Result<GcReport> run() {
     // Once without the lock, to read all that is to be read; under it only what changed is read again.
-    BFS_TRY(in_background([&] { return find_reached(); }));
+    // That look may meet what a delete or reset takes away at the same time, so its errors say nothing.
+    ignore(in_background([&] { return find_reached(); }));
     {
       BFS_ASSIGN(StoreLock lock, store_.lock());
       BFS_TRY(find_reached());
