@@ -13,18 +13,9 @@
 #include "layers/delta/delta.h"
 #include "layers/store/branches.h"
 #include "tests/catch.h"
+#include "tests/support/must.h"
 
 namespace branchfs::test {
-
-// The value, or a failed test that says why.
-template <class T>
-T must(Result<T> result) {
-  if (!result) FAIL(result.error().what);
-  return *std::move(result);
-}
-inline void must(Status status) {
-  if (!status) FAIL(status.error().what);
-}
 
 class ScratchStore {
  public:

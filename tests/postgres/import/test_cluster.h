@@ -17,20 +17,12 @@
 
 #include "layers/io/env.h"
 #include "tests/catch.h"
+#include "tests/support/must.h"
 #include "tools/pg/binaries.h"
 #include "tools/pg/cluster.h"
 #include "tools/pg/process.h"
 
 namespace branchfs::test {
-
-template <class T>
-T must(Result<T> result) {
-  if (!result) FAIL(result.error().what);
-  return *std::move(result);
-}
-inline void must(Status status) {
-  if (!status) FAIL(status.error().what);
-}
 
 class TestDir {
  public:

@@ -13,18 +13,9 @@
 #include "layers/format/layer.h"
 #include "layers/format/layer_writer.h"
 #include "tests/catch.h"
+#include "tests/support/must.h"
 
 namespace branchfs::test {
-
-// The value, or the test fails with the error's text.
-template <class T>
-T must(Result<T> result) {
-  if (!result) FAIL(result.error().what);
-  return *std::move(result);
-}
-inline void must(Status status) {
-  if (!status) FAIL(status.error().what);
-}
 
 class TempDir {
  public:
