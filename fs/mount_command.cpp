@@ -115,6 +115,11 @@ Result<std::unique_ptr<Branch>> open_branch(const std::shared_ptr<Store>& store,
   BranchOptions open;
   open.mode = options.read_only ? OpenMode::read_only : OpenMode::read_write;
   open.holder = {{"pid", ::getpid()}, {"mountpoint", places.mountpoint}, {"what", "mount"}};
+  if (!options.sealed.empty()) {
+    // Only the very run that masks it may see what it was made from.
+    BFS_ASSIGN(const Manifest manifest, store->read_manifest(options.branch));
+    open.any_state = manifest.masking.is_object() && manifest.masking.value("run", "") == options.sealed;
+  }
   return Branch::open(store, options.branch, open);
 }
 

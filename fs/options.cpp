@@ -105,12 +105,14 @@ Status apply_option(MountOptions* out, std::string_view word, bool sloppy) {
   const auto equals = word.find('=');
   const std::string_view key = word.substr(0, equals);
   const std::string_view value = equals == std::string_view::npos ? ""sv : word.substr(equals + 1);
-  const bool takes_value = key == "branch" || key == "uid" || key == "gid" || key == "log";
+  const bool takes_value = key == "branch" || key == "uid" || key == "gid" || key == "log" || key == "sealed";
   if (takes_value && value.empty()) return usage_error("option " + std::string(key) + " needs a value");
   if (key == "branch") {
     out->branch = value;
   } else if (key == "log") {
     out->log = value;
+  } else if (key == "sealed") {
+    out->sealed = value;
   } else if (key == "uid") {
     return set_uid(out, value);
   } else if (key == "gid") {

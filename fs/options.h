@@ -35,6 +35,7 @@ struct MountOptions {
   bool version = false;
   std::optional<::uid_t> uid;
   std::optional<::gid_t> gid;
+  std::string sealed;                     // the masking run that may see a branch which is not ready yet
   std::string log;                        // file; empty: branches/NAME/log
   std::vector<std::string> kernel_flags;  // noexec, sync, dirsync, noatime …
 };

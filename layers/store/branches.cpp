@@ -20,26 +20,25 @@ using namespace std::chrono_literals;
 constexpr auto kFreezeTimeout = 30s;      // of one freeze request
 constexpr auto kHolderPatience = 5s;      // for a holder that does not answer yet (starting) or any more (ending)
 
-struct Head {
-  std::vector<ObjectId> stack;
-  Ino next_ino;
-};
-
 Status require_ready(const std::string& name, const Manifest& manifest) {
   if (manifest.state == "ready") return {};
   return make_error(Kind::refused, fmt::format("branch \"{}\" is {}, not ready", name, manifest.state));
 }
 
-// Nobody has the parent open for writing (we hold its lock): its open delta joins its stack. The manifest is the instant.
+// Its open delta joins its stack; false when there is nothing in it.
+Result<bool> push_open_delta(const Store& store, Manifest& manifest) {
+  if (!manifest.delta.valid()) return false;
+  BFS_ASSIGN(const bool empty, Delta::is_empty(store.env(), store.delta_dir(manifest.delta), manifest.delta));
+  if (empty) return false;
+  manifest.stack.insert(manifest.stack.begin(), manifest.delta);
+  manifest.delta = {};
+  return true;
+}
+
+// Nobody has the parent open for writing (we hold its lock). The manifest is the instant.
 Result<Head> freeze_offline(Store& store, const StoreLock& lock, const std::string& name, Manifest manifest) {
-  if (manifest.delta.valid()) {
-    BFS_ASSIGN(bool empty, Delta::is_empty(store.env(), store.delta_dir(manifest.delta), manifest.delta));
-    if (!empty) {
-      manifest.stack.insert(manifest.stack.begin(), manifest.delta);
-      manifest.delta = {};
-      BFS_TRY(store.write_manifest(lock, name, manifest));
-    }
-  }
+  BFS_ASSIGN(const bool pushed, push_open_delta(store, manifest));
+  if (pushed) BFS_TRY(store.write_manifest(lock, name, manifest));
   return Head{std::move(manifest.stack), manifest.next_ino};
 }
 
@@ -219,6 +218,56 @@ Status delete_branch(Store& store, const std::string& name, bool ignore_protecti
   return store.empty_trash();
 }
 
+namespace {
+
+// `manifest` with its new head is published; what `before` alone could reach is freed.
+Status move_head(Store& store, const StoreLock& lock, const std::string& name, Manifest before, const Manifest& manifest) {
+  BFS_TRY(store.write_manifest(lock, name, manifest));
+  // What the branch had before is unreachable now, unless it is in the new stack too.
+  std::erase_if(before.stack, [&](ObjectId id) {
+    return std::find(manifest.stack.begin(), manifest.stack.end(), id) != manifest.stack.end();
+  });
+  return trash_exclusive_deltas(store, before);
+}
+
+}  // namespace
+
+bool ends_with(const std::vector<ObjectId>& whole, const std::vector<ObjectId>& stack) {
+  return whole.size() >= stack.size() && std::equal(stack.rbegin(), stack.rend(), whole.rbegin());
+}
+
+Result<Manifest> settle_branch(Store& store, const std::string& name, const std::function<Status(Manifest&)>& change) {
+  BFS_ASSIGN(const StoreLock lock, store.lock());
+  BFS_ASSIGN(Manifest manifest, store.read_manifest(name));
+  BFS_ASSIGN(const BranchLock held, store.lock_branch(name, LockMode::exclusive));
+  BFS_TRY(push_open_delta(store, manifest));
+  BFS_TRY(change(manifest));
+  BFS_TRY(store.write_manifest(lock, name, manifest));
+  return manifest;
+}
+
+Result<Manifest> replace_head(Store& store, const std::string& name,
+                              const std::function<std::optional<Head>(const std::vector<BranchInfo>&)>& choose,
+                              const std::function<Status(Manifest&)>& change) {
+  Manifest manifest;
+  {
+    BFS_ASSIGN(const StoreLock lock, store.lock());
+    BFS_ASSIGN(manifest, store.read_manifest(name));
+    BFS_ASSIGN(const auto all, store.list());
+    std::optional<Head> head = choose(all);
+    if (!head) return manifest;
+    BFS_ASSIGN(const BranchLock held, store.lock_branch(name, LockMode::exclusive));
+    Manifest before = manifest;
+    manifest.stack = std::move(head->stack);
+    manifest.next_ino = head->next_ino;
+    manifest.delta = {};
+    BFS_TRY(change(manifest));
+    BFS_TRY(move_head(store, lock, name, std::move(before), manifest));
+  }
+  BFS_TRY(store.empty_trash());
+  return manifest;
+}
+
 Result<Manifest> reset_branch(Store& store, const std::string& name) {
   BFS_TRY(check_branch_name(name));
   auto result = with_patience(store, [&](const StoreLock& lock) -> Result<Manifest> {
@@ -239,12 +288,9 @@ Result<Manifest> reset_branch(Store& store, const std::string& name) {
     manifest.next_ino = frozen.first.next_ino;
     manifest.delta = {};
     manifest.parent_name = parent->name;
-    BFS_TRY(store.write_manifest(lock, name, manifest));
-    // What the branch had before is unreachable now, unless it is in the new stack too.
-    std::erase_if(before.stack, [&](ObjectId id) {
-      return std::find(manifest.stack.begin(), manifest.stack.end(), id) != manifest.stack.end();
-    });
-    BFS_TRY(trash_exclusive_deltas(store, before));
+    // The parent may have been masked anew since: the child says what it shows.
+    manifest.masking = frozen.second.masking;
+    BFS_TRY(move_head(store, lock, name, std::move(before), manifest));
     return manifest;
   });
   if (result) BFS_TRY(store.empty_trash());

@@ -5,6 +5,8 @@
 // control socket; an offline parent is frozen here. Threads: any; processes: any number.
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,6 +34,21 @@ Status rename_branch(Store& store, const std::string& from, const std::string& t
 Status delete_branch(Store& store, const std::string& name, bool ignore_protection = false);
 // The branch (not open) restarts from its parent's head. refused for a root.
 Result<Manifest> reset_branch(Store& store, const std::string& name);
+struct Head {
+  std::vector<ObjectId> stack;  // newest first
+  Ino next_ino;
+};
+// Whether `stack` stands, with further elements or none above it.
+bool ends_with(const std::vector<ObjectId>& whole, const std::vector<ObjectId>& stack);
+// The open delta of a branch (not open) joins its stack: what it shows becomes immutable, for others to start from.
+// `change` alters the manifest in the same write. busy: open.
+Result<Manifest> settle_branch(Store& store, const std::string& name, const std::function<Status(Manifest&)>& change);
+// The branch (not open) shows another head from now on; what it had before is freed unless somebody else reaches it.
+// `choose` picks a head among those of all branches, under the store lock, so that it stays reachable (P10); nullopt: nothing
+// happens and the manifest comes back as it is. `change` alters the manifest in the same write.
+Result<Manifest> replace_head(Store& store, const std::string& name,
+                              const std::function<std::optional<Head>(const std::vector<BranchInfo>&)>& choose,
+                              const std::function<Status(Manifest&)>& change);
 // Changes fields of a manifest under the store lock.
 Status update_manifest(Store& store, const std::string& name, const std::function<Status(Manifest&)>& change);
 std::vector<std::string> children_of(const std::vector<BranchInfo>& all, ObjectId id);

@@ -111,6 +111,7 @@ Status run_mount_helper(const Store& store, const std::string& name, const std::
   // Root's mounts are for the server's user, who is not root.
   if (::geteuid() == 0) options += ",allow_other";
   if (!request.options.empty()) options += "," + request.options;
+  if (!request.sealed.empty()) options += ",sealed=" + request.sealed;
   pg::Command command;
   command.argv = {helper, store.dir(), dir, "-o", options};
   BFS_ASSIGN(const pg::Output output, pg::run(command));
@@ -182,7 +183,7 @@ Result<BranchState> observe(const Store& store, const BranchInfo& branch) {
 
 Result<std::string> ensure_mounted(Store& store, const OperationLock& lock, const MountRequest& request) {
   BFS_ASSIGN(const BranchInfo branch, read_branch(store, lock.branch()));
-  BFS_TRY(require_ready(branch));
+  if (request.sealed.empty()) BFS_TRY(require_ready(branch));
   BFS_ASSIGN(const BranchState state, observe(store, branch));
   BFS_TRY(repair(branch, state));
   if (state.mount == MountState::mounted) {

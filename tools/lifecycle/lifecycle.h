@@ -49,6 +49,7 @@ struct MountRequest {
   std::string dir;  // empty: the default mount point
   bool read_only = false;
   std::string options;  // further -o options, comma-separated
+  std::string sealed;   // the masking run that asks: the branch need not be ready
 };
 // The mount point. busy when it is mounted elsewhere than asked.
 Result<std::string> ensure_mounted(Store& store, const OperationLock& lock, const MountRequest& request);

@@ -20,6 +20,7 @@ struct Candidate {
   std::string name;
   ObjectId id;  // invalid in a runner's ticket, which is older than its branch
   std::int64_t expires = 0;  // what the manifest said when the entry was written
+  std::string run;           // a masking run's ticket: only the branch that this very run left unfinished
 };
 
 Result<Candidate> parse_candidate(const std::string& file_name, const std::string& text) {
@@ -27,7 +28,8 @@ Result<Candidate> parse_candidate(const std::string& file_name, const std::strin
   if (!json.is_object() || !json.contains("name") || !json["name"].is_string()) {
     return make_error(Kind::damaged, fmt::format("reap/{} is not readable", file_name));
   }
-  Candidate candidate{json["name"].get<std::string>(), {}, 0};
+  Candidate candidate{json["name"].get<std::string>(), {}, 0, {}};
+  if (json.contains("run") && json["run"].is_string()) candidate.run = json["run"].get<std::string>();
   if (json.contains("expires") && json["expires"].is_number_integer()) {
     candidate.expires = json["expires"].get<std::int64_t>();
   }
@@ -95,8 +97,10 @@ Status reap_one(Store& store, const std::string& file_name) {
   if (!name.empty()) {
     RemoveOptions options;
     options.urgent = true;
+    options.ignore_protection = !candidate->run.empty();
     // Somebody may have extended its life while we came here.
     options.only_if = [&](const Manifest& manifest) {
+      if (!candidate->run.empty()) return manifest.state != "ready" && manifest.masking.value("run", "") == candidate->run;
       return !candidate->id.valid() || (manifest.expires != 0 && manifest.expires <= now);
     };
     auto gone = remove_branch(store, name, options);
@@ -164,7 +168,7 @@ Status rebuild_reap_index(const Store& store) {
   return remove_orphaned_entries(store);
 }
 
-Result<RunnerTicket> RunnerTicket::issue(const Store& store, const std::string& name) {
+Result<RunnerTicket> RunnerTicket::issue(const Store& store, const std::string& name, const std::string& run) {
   Env& env = store.env();
   const std::string path = store.reap_dir() + "/" + env.new_id().hex();
   // Locked under a name that reapers skip, then given its own: they never see it unlocked.
@@ -172,7 +176,9 @@ Result<RunnerTicket> RunnerTicket::issue(const Store& store, const std::string& 
   BFS_ASSIGN(auto file, env.open(draft, O_RDWR | O_CREAT | O_EXCL, 0600));
   BFS_ASSIGN(const bool locked, file->try_lock(LockMode::exclusive));
   if (!locked) return make_error(Kind::busy, fmt::format("{} is locked by another process", draft));
-  const std::string text = nlohmann::json({{"name", name}, {"runner", ::getpid()}}).dump() + "\n";
+  nlohmann::json ticket = {{"name", name}, {"runner", ::getpid()}};
+  if (!run.empty()) ticket["run"] = run;
+  const std::string text = ticket.dump() + "\n";
   BFS_TRY(file->write_at(std::as_bytes(std::span(text)), 0));
   BFS_TRY(env.rename(draft, path, RENAME_NOREPLACE));
   return RunnerTicket(env, path, std::move(file));

@@ -28,7 +28,8 @@ Status rebuild_reap_index(const Store& store);
 // As long as it lives, the branch `name` is somebody's; then it is anybody's to delete.
 class RunnerTicket {
  public:
-  static Result<RunnerTicket> issue(const Store& store, const std::string& name);
+  // With `run`: of a masking run; what goes is a branch of that name which is not ready and names the run.
+  static Result<RunnerTicket> issue(const Store& store, const std::string& name, const std::string& run = {});
   // The branch is gone, or is to stay: nothing is left to reap.
   Status withdraw();
 

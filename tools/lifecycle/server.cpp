@@ -88,23 +88,6 @@ std::vector<std::pair<std::string, std::string>> throw_away_settings() {
   return {{"fsync", "off"}, {"synchronous_commit", "off"}, {"full_page_writes", "off"}};
 }
 
-Result<pg::ServerSpec> server_spec(Store& store, const BranchInfo& branch, const std::string& mountpoint,
-                                   const StartRequest& request) {
-  pg::ServerSpec spec;
-  BFS_ASSIGN(const int major, pg::read_major(mountpoint));
-  BFS_ASSIGN(spec.installation, pg::installation_for(major));
-  const std::string user = request.user.empty() ? recorded_user(branch.manifest) : request.user;
-  BFS_ASSIGN(spec.user, server_user(mountpoint, user));
-  spec.data_dir = mountpoint;
-  BFS_ASSIGN(spec.runtime_dir,
-             pg::prepare_runtime_dir(store.dir() + "/run/" + branch.manifest.id.hex().substr(0, 12), spec.user));
-  BFS_ASSIGN(spec.port, reserve_port(store, branch.name, request.port));
-  if (request.throw_away) spec.settings = throw_away_settings();
-  spec.timeout = kStartPatience;
-  spec.cancelled = Interrupt::requested;
-  return spec;
-}
-
 Status start_first(Store& store, const BranchInfo& branch, const pg::ServerSpec& spec, const std::string& password,
                    const StartRequest& request, const Warn& warn) {
   pg::FirstStart first;
@@ -214,6 +197,23 @@ Result<pg::Access> access_of(const Store& store, const BranchInfo& branch) {
   BFS_ASSIGN(access.password, pg::load_secret(path));
   access.database = facts.database.empty() ? "postgres" : facts.database;
   return access;
+}
+
+Result<pg::ServerSpec> server_spec(Store& store, const BranchInfo& branch, const std::string& mountpoint,
+                                   const StartRequest& request) {
+  pg::ServerSpec spec;
+  BFS_ASSIGN(const int major, pg::read_major(mountpoint));
+  BFS_ASSIGN(spec.installation, pg::installation_for(major));
+  const std::string user = request.user.empty() ? recorded_user(branch.manifest) : request.user;
+  BFS_ASSIGN(spec.user, server_user(mountpoint, user));
+  spec.data_dir = mountpoint;
+  BFS_ASSIGN(spec.runtime_dir,
+             pg::prepare_runtime_dir(store.dir() + "/run/" + branch.manifest.id.hex().substr(0, 12), spec.user));
+  BFS_ASSIGN(spec.port, reserve_port(store, branch.name, request.port));
+  if (request.throw_away) spec.settings = throw_away_settings();
+  spec.timeout = kStartPatience;
+  spec.cancelled = Interrupt::requested;
+  return spec;
 }
 
 Status configure_on(Store& store, const BranchInfo& branch, const std::string& mountpoint, const Warn& warn) {

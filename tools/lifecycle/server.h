@@ -43,6 +43,10 @@ Result<pg::Access> access_of(const Store& store, const BranchInfo& branch);
 // so that a plain `pg_ctl -D MOUNT start` is safe. Nothing to do on a read-only mount or for what is no cluster.
 Status configure_on(Store& store, const BranchInfo& branch, const std::string& mountpoint, const Warn& warn);
 
+// How the branch's server is started: its user, directories, and the port that is reserved for it now if it has none.
+Result<pg::ServerSpec> server_spec(Store& store, const BranchInfo& branch, const std::string& mountpoint,
+                                   const StartRequest& request);
+
 // Starts the server on the mounted branch; prepares it when this is its first start since create or reset.
 Result<pg::Access> start_on(Store& store, const BranchInfo& branch, const std::string& mountpoint,
                             const StartRequest& request, const Warn& warn);

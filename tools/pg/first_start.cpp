@@ -21,20 +21,6 @@ void take(const nlohmann::json& json, const char* name, T& value) {
   }
 }
 
-Result<Session> start_and_connect(const ServerSpec& server, const Facts& known) {
-  const SessionTarget target{server.runtime_dir, server.port, {}, {}, server.installation.major};
-  const std::vector<std::string> names = {known.role, server.user.name};
-  if (auto pid = start_server(server); !pid) return std::move(pid).error();
-  auto session = open_superuser(target, names);
-  if (session) return session;
-  // None of the usual names: ask the stopped cluster itself.
-  BFS_TRY(stop_server(server.data_dir));
-  BFS_ASSIGN(const std::string role,
-             find_superuser_offline(server.installation, server.data_dir, server.user));
-  if (auto pid = start_server(server); !pid) return std::move(pid).error();
-  return open_superuser(target, {role});
-}
-
 Status prepare(const FirstStart& request, FirstStartResult& result) {
   BFS_ASSIGN(Session session, start_and_connect(request.server, result.facts));
   result.facts.role = request.role.empty() ? session.target().role : request.role;
@@ -49,6 +35,20 @@ Status prepare(const FirstStart& request, FirstStartResult& result) {
 }
 
 }  // namespace
+
+Result<Session> start_and_connect(const ServerSpec& server, const Facts& known) {
+  const SessionTarget target{server.runtime_dir, server.port, {}, {}, server.installation.major};
+  const std::vector<std::string> names = {known.role, server.user.name};
+  if (auto pid = start_server(server); !pid) return std::move(pid).error();
+  auto session = open_superuser(target, names);
+  if (session) return session;
+  // None of the usual names: ask the stopped cluster itself.
+  BFS_TRY(stop_server(server.data_dir));
+  BFS_ASSIGN(const std::string role,
+             find_superuser_offline(server.installation, server.data_dir, server.user));
+  if (auto pid = start_server(server); !pid) return std::move(pid).error();
+  return open_superuser(target, {role});
+}
 
 void Facts::add_neutralized(const std::vector<std::string>& items) {
   for (const auto& item : items) {

@@ -13,6 +13,7 @@
 
 #include "tools/pg/neutralize.h"
 #include "tools/pg/server.h"
+#include "tools/pg/session.h"
 
 namespace branchfs::pg {
 
@@ -45,6 +46,10 @@ struct FirstStartResult {
   Facts facts;
   std::vector<std::string> warnings;
 };
+
+// Starts the server and connects to it as a superuser: the recorded role, the user's own name, postgres, or whom the stopped
+// cluster names when none of these is one.
+Result<Session> start_and_connect(const ServerSpec& server, const Facts& known);
 
 // `known` are the facts of the branch it was made from, or those of its import.
 Result<FirstStartResult> first_start(FirstStart request, Facts known);

@@ -23,6 +23,31 @@ constexpr const char* kQuiet =
     "-c log_min_error_statement=panic -c session_preload_libraries= -c local_preload_libraries= -c "
     "search_path=pg_catalog -c client_min_messages=error";
 
+std::string field(const PGresult* answer, int code) {
+  const char* text = PQresultErrorField(answer, code);
+  return text == nullptr ? "" : text;
+}
+
+// Messages of these classes are made by the server's own code from names and syntax; all others may quote data.
+bool quotes_no_data(std::string_view state) {
+  for (const std::string_view safe : {"08", "0A", "25", "28", "2B", "3D", "3F", "40", "42", "53", "54", "55", "57", "58"}) {
+    // "invalid input syntax" of a literal in a rule belongs to class 22, like that of a row's value.
+    if (state.starts_with(safe)) return true;
+  }
+  return false;
+}
+
+std::string discreet_message(const PGresult* answer, const PGconn* connection) {
+  const std::string state = field(answer, PG_DIAG_SQLSTATE);
+  if (state.empty()) return PQstatus(connection) == CONNECTION_OK ? "the server said nothing" : "the server is gone";
+  if (quotes_no_data(state)) return field(answer, PG_DIAG_MESSAGE_PRIMARY);
+  std::string text = fmt::format("error {} (its text is withheld: it may quote data)", state);
+  if (const auto constraint = field(answer, PG_DIAG_CONSTRAINT_NAME); !constraint.empty()) text += ", constraint " + constraint;
+  if (const auto column = field(answer, PG_DIAG_COLUMN_NAME); !column.empty()) text += ", column " + column;
+  if (const auto table = field(answer, PG_DIAG_TABLE_NAME); !table.empty()) text += ", table " + table;
+  return text;
+}
+
 std::string one_line(const char* message) { return last_lines(message == nullptr ? "" : message, 4); }
 
 }  // namespace
@@ -67,12 +92,13 @@ Result<Session> Session::open(const SessionTarget& target) {
   return session;
 }
 
-Result<std::vector<Session::Row>> Session::query(const std::string& sql) {
-  const Answer answer(PQexec(connection_.get(), sql.c_str()));
+Result<std::vector<Session::Row>> Session::rows_of(pg_result* raw) {
+  const Answer answer(raw);
   const ExecStatusType status = PQresultStatus(answer.get());
   if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {
     // The statement itself may hold a secret: only the server's message is quoted.
-    return make_error(Kind::failed, one_line(PQerrorMessage(connection_.get())));
+    return make_error(Kind::failed, target_.private_errors ? discreet_message(answer.get(), connection_.get())
+                                                           : one_line(PQerrorMessage(connection_.get())));
   }
   std::vector<Row> rows;
   for (int row = 0; row < PQntuples(answer.get()); ++row) {
@@ -83,6 +109,26 @@ Result<std::vector<Session::Row>> Session::query(const std::string& sql) {
     }
   }
   return rows;
+}
+
+Result<std::vector<Session::Row>> Session::query(const std::string& sql) {
+  return rows_of(PQexec(connection_.get(), sql.c_str()));
+}
+
+Result<std::vector<Session::Row>> Session::query(const std::string& sql, const std::vector<std::string>& parameters) {
+  std::vector<const char*> values;
+  for (const std::string& parameter : parameters) values.push_back(parameter.c_str());
+  return rows_of(PQexecParams(connection_.get(), sql.c_str(), static_cast<int>(values.size()), nullptr, values.data(),
+                              nullptr, nullptr, 0));
+}
+
+Status Session::execute_with_bytes(const std::string& sql, std::string_view bytes) {
+  const char* value = bytes.data();
+  const int length = static_cast<int>(bytes.size());
+  const int binary = 1;
+  auto rows = rows_of(PQexecParams(connection_.get(), sql.c_str(), 1, nullptr, &value, &length, &binary, 0));
+  if (!rows) return std::move(rows).error();
+  return {};
 }
 
 Status Session::execute(const std::string& sql) {

@@ -2,7 +2,9 @@
 //
 // Settings that production may have (read-only transactions, timeouts, statement logging) are switched off
 // for the session, so that nothing of it lands in a log and nothing of it is refused. One thread at a time.
-// Errors: failed with the server's message.
+// Errors: failed with the server's message; for a session with private_errors without anything that could be a value:
+// no DETAIL, HINT or CONTEXT, and for errors that quote data (SQLSTATE classes 21, 22, 23, P0 …) the condition's code and the names of what it
+// concerns.
 #pragma once
 
 #include <memory>
@@ -13,6 +15,7 @@
 #include "layers/base/result.h"
 
 struct pg_conn;
+struct pg_result;
 
 namespace branchfs::pg {
 
@@ -22,6 +25,7 @@ struct SessionTarget {
   std::string role;
   std::string database;
   int major = 0;
+  bool private_errors = false;  // error texts may be shown to people who may not see the data
 };
 
 class Session {
@@ -31,11 +35,16 @@ class Session {
   static Result<Session> open(const SessionTarget& target);
   Result<std::vector<Row>> query(const std::string& sql);
   Status execute(const std::string& sql);
+  // With $1 … as text; the values appear in no statement, so in no log and no view of the server's.
+  Result<std::vector<Row>> query(const std::string& sql, const std::vector<std::string>& parameters);
+  // With $1 as bytes (bytea).
+  Status execute_with_bytes(const std::string& sql, std::string_view bytes);
   [[nodiscard]] std::string quote_name(std::string_view name) const;
   [[nodiscard]] std::string quote_text(std::string_view text) const;
   [[nodiscard]] const SessionTarget& target() const { return target_; }
 
  private:
+  Result<std::vector<Row>> rows_of(pg_result* raw);
   struct Closer {
     void operator()(pg_conn* connection) const;
   };
