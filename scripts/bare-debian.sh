@@ -56,6 +56,8 @@ host_mirror() {
 
 if [[ -z $dir ]]; then dir=$(mktemp -d "${TMPDIR:-/tmp}/bare-debian.XXXXXX"); else mkdir -p "$dir"; fi
 dir=$(realpath "$dir")
+# It becomes "/" for every user in there.
+chmod 755 "$dir"
 [[ -z $(ls -A "$dir") ]] || die "$dir is not empty"
 
 log=$(mktemp "${TMPDIR:-/tmp}/bare-debian-log.XXXXXX")
