@@ -11,6 +11,19 @@ readonly build_packages=(
 )
 readonly run_packages=(fuse3 postgresql)
 
+# The server headers for the masking module, of every major that is installed or that `postgresql` will bring.
+server_headers() {
+  local postgres majors=""
+  for postgres in /usr/lib/postgresql/*/bin/postgres; do
+    [[ -x $postgres ]] && majors+=" $(basename "${postgres%/bin/postgres}")"
+  done
+  if [[ -z $majors ]] && command -v apt-cache > /dev/null; then
+    majors=$(apt-cache depends postgresql 2> /dev/null | sed -nE 's/^ *Depends: postgresql-([0-9]+)$/\1/p')
+  fi
+  local major
+  for major in $majors; do printf 'postgresql-server-dev-%s\n' "$major"; done
+}
+
 say() { printf 'setup: %s\n' "$*"; }
 die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
@@ -25,7 +38,7 @@ TEXT
 
 case "${1:-}" in
   "") if [[ -n ${BRANCHFS_SKIP_SETUP:-} ]]; then exit 0; fi ;;
-  --list) printf '%s\n' "${build_packages[@]}" "${run_packages[@]}"; exit 0 ;;
+  --list) printf '%s\n' "${build_packages[@]}" "${run_packages[@]}"; server_headers; exit 0 ;;
   -h | --help) usage; exit 0 ;;
   *) usage >&2; exit 2 ;;
 esac
@@ -47,11 +60,12 @@ have_postgres() {
 
 missing_packages() {
   local -A installed=()
-  local status name
+  local status name headers
+  mapfile -t headers < <(server_headers)
   while read -r status name; do
     [[ $status == installed ]] && installed[$name]=1
-  done < <(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${build_packages[@]}" "${run_packages[@]}" 2> /dev/null || true)
-  for name in "${build_packages[@]}" "${run_packages[@]}"; do
+  done < <(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${build_packages[@]}" "${run_packages[@]}" "${headers[@]}" 2> /dev/null || true)
+  for name in "${build_packages[@]}" "${run_packages[@]}" "${headers[@]}"; do
     [[ -n ${installed[$name]:-} ]] && continue
     [[ $name == postgresql ]] && have_postgres && continue
     printf '%s\n' "$name"

@@ -1,0 +1,92 @@
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "tools/mask/functions/catalog.h"
+#include "tools/mask/functions/generate.h"
+
+namespace branchfs::mask {
+namespace {
+
+bool is_letter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || static_cast<unsigned char>(c) >= 0x80;
+}
+
+// Lower case and without accents, as both sides of the comparison are written.
+std::string plain(std::string_view word) {
+  std::string out;
+  Writer writer;
+  // A piece at a time: the writer is bounded, a word in two pieces folds as it does in one unless a character is cut.
+  for (std::size_t at = 0; at < word.size();) {
+    std::size_t end = std::min(word.size(), at + Writer::kCapacity / 2);
+    while (end < word.size() && (static_cast<unsigned char>(word[end]) & 0xC0) == 0x80) --end;
+    if (end == at) end = word.size();
+    writer.clear();
+    put_folded(word.substr(at, end - at), writer);
+    out += writer.view();
+    at = end;
+  }
+  return out;
+}
+
+template <class Visit>
+bool every_word(std::string_view text, Visit&& visit) {
+  for (std::size_t at = 0; at < text.size();) {
+    std::size_t end = at;
+    while (end < text.size() && is_letter(text[end])) ++end;
+    if (end > at && !visit(text.substr(at, end - at))) return false;
+    at = std::max(end, at + 1);
+  }
+  return true;
+}
+
+class Words {
+ public:
+  Words() {
+    for (const Locale locale : {Locale::en_US, Locale::fr_FR}) add(dictionary(locale));
+    std::sort(words_.begin(), words_.end());
+    words_.erase(std::unique(words_.begin(), words_.end()), words_.end());
+  }
+  [[nodiscard]] bool has(const std::string& word) const {
+    return std::binary_search(words_.begin(), words_.end(), word);
+  }
+
+ private:
+  void add(const Dictionary& from) {
+    for (const List& list : {from.first_names, from.last_names, from.titles, from.name_suffixes, from.company_suffixes,
+                             from.professions, from.industries, from.colours, from.words, from.states, from.state_codes,
+                             from.countries}) {
+      for (std::uint32_t i = 0; i < list.size(); ++i) add(list[i]);
+    }
+    Writer writer;
+    for (const Pairs& pairs : {from.cities, from.streets, from.companies}) {
+      for (std::uint32_t i = 0; i < pairs.size(); ++i) {
+        writer.clear();
+        pairs.put(i, writer);
+        add(writer.view());
+      }
+    }
+  }
+  void add(std::string_view entry) {
+    every_word(entry, [this](std::string_view word) {
+      words_.push_back(plain(word));
+      return true;
+    });
+  }
+
+  std::vector<std::string> words_;
+};
+
+}  // namespace
+
+bool is_dictionary_text(std::string_view text) {
+  static const Words words;
+  bool any = false;
+  const bool all = every_word(text, [&any](std::string_view word) {
+    any = true;
+    return words.has(plain(word));
+  });
+  return any && all;
+}
+
+}  // namespace branchfs::mask
