@@ -1,0 +1,145 @@
+// Reads all of a branch once, in pieces that threads take in turn, and looks for witnesses in it.
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+#include <unordered_set>
+
+#include "layers/jobs/tree_reader.h"
+#include "tools/mask/proof/findings.h"
+
+namespace branchfs::mask {
+namespace {
+
+constexpr std::uint64_t kPiece = 32U << 20U;  // of a file, for one thread; a segment of 1 GiB is 32
+constexpr std::size_t kRead = 256U << 10U;    // at once: it stays in the second-level cache
+
+struct ScanFile {
+  std::string path;
+  Ino ino;
+  std::uint64_t size = 0;
+};
+struct Piece {
+  const ScanFile* file = nullptr;
+  std::uint64_t begin = 0, end = 0;
+};
+
+class BranchScan {
+ public:
+  BranchScan(TreeReader& reader, const WitnessSet& witnesses, const ScanOptions& options)
+      : reader_(reader), options_(options), findings_(witnesses, options), overlap_(witnesses.longest() - 1) {}
+  Result<ScanResult> run();
+
+ private:
+  Status list();
+  void work();
+  Status scan_piece(const Piece& piece, std::vector<std::byte>& buffer);
+  Status scan_range(const Piece& piece, std::uint64_t begin, std::uint64_t end, std::vector<std::byte>& buffer);
+
+  TreeReader& reader_;
+  const ScanOptions& options_;
+  Findings findings_;
+  const std::size_t overlap_;
+  std::vector<ScanFile> files_;
+  std::vector<Piece> pieces_;
+  std::atomic<std::size_t> next_{0};
+};
+
+Result<ScanResult> BranchScan::run() {
+  const auto start = std::chrono::steady_clock::now();
+  BFS_TRY(list());
+  std::vector<std::thread> threads;
+  for (unsigned i = 1; i < options_.threads; ++i) threads.emplace_back([this] { work(); });
+  work();
+  for (std::thread& thread : threads) thread.join();
+  BFS_ASSIGN(ScanResult result, findings_.take(files_.size()));
+  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return result;
+}
+
+// Names and symlink targets are looked at here; the pieces of the files are left for the threads, the largest files first.
+Status BranchScan::list() {
+  std::unordered_set<Ino> seen;
+  auto add = [&](const TreeReader::Entry& entry) -> Status {
+    const std::size_t slash = entry.path.rfind('/');
+    const std::string name = entry.path.substr(slash + 1);
+    const std::string directory = slash == entry.path.npos ? "" : entry.path.substr(0, slash);
+    findings_.scan_value(std::as_bytes(std::span(name)), directory, 0, Place::name);
+    findings_.scan_value(std::as_bytes(std::span(entry.symlink)), entry.path, 0, Place::symlink);
+    if (S_ISREG(entry.attr.mode) && seen.insert(entry.attr.ino).second) {
+      files_.push_back({entry.path, entry.attr.ino, entry.attr.size});
+    }
+    return {};
+  };
+  BFS_TRY(reader_.entries(add));
+  std::sort(files_.begin(), files_.end(), [](const ScanFile& a, const ScanFile& b) { return a.size > b.size; });
+  for (const ScanFile& file : files_) {
+    for (std::uint64_t at = 0; at < file.size; at += kPiece) pieces_.push_back({&file, at, std::min(at + kPiece, file.size)});
+  }
+  return {};
+}
+
+void BranchScan::work() {
+  std::vector<std::byte> buffer(overlap_ + kRead);
+  for (std::size_t i = next_++; i < pieces_.size() && !findings_.stopped(); i = next_++) {
+    const Piece& piece = pieces_[i];
+    Status scanned = scan_piece(piece, buffer);
+    if (!scanned) return findings_.fail(std::move(scanned).error().context("scan " + piece.file->path));
+  }
+}
+
+// Around data in a sparse file some zeros are scanned with it: a pattern may begin or end with zeros. Occurrences that begin in the piece
+// are this piece's, wherever they end.
+Status BranchScan::scan_piece(const Piece& piece, std::vector<std::byte>& buffer) {
+  const std::uint64_t limit = std::min(piece.end + overlap_, piece.file->size);
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+  auto widen = [&](std::uint64_t first, std::uint64_t last) -> Status {
+    first = offset_of(block_of(first - std::min<std::uint64_t>(overlap_, first)));
+    first = std::max(first, piece.begin);
+    last = std::min(offset_of(BlockNo{blocks_for(last + overlap_)}), limit);
+    if (first > end || begin == end) {
+      BFS_TRY(scan_range(piece, begin, end, buffer));
+      begin = first;
+    }
+    end = last;
+    return {};
+  };
+  BFS_TRY(reader_.data(piece.file->ino, piece.begin, limit, widen));
+  BFS_TRY(scan_range(piece, begin, end, buffer));
+  findings_.count_bytes(piece.end - piece.begin);
+  return {};
+}
+
+// Read by read; what the last `overlap_` bytes of a read may begin is looked for again with the next.
+Status BranchScan::scan_range(const Piece& piece, std::uint64_t begin, std::uint64_t end, std::vector<std::byte>& buffer) {
+  std::size_t kept = 0;
+  for (std::uint64_t at = begin; at < end && !findings_.stopped();) {
+    const std::size_t size = std::min<std::uint64_t>(kRead, end - at);
+    BFS_TRY(reader_.read(piece.file->ino, at, std::span(buffer).subspan(kept, size)));
+    findings_.count_read(size);
+    const auto window = std::span<const std::byte>(buffer).first(kept + size);
+    const std::uint64_t base = at - kept;
+    at += size;
+    const std::size_t keep = at == end ? 0 : std::min(overlap_, window.size());
+    const std::uint64_t mine = std::min(piece.end, base + window.size() - keep);
+    findings_.witnesses().scan(window, [&](const WitnessSet::Hit& hit) {
+      if (base + hit.offset < mine) findings_.add(hit, piece.file->path, base + hit.offset, Place::content);
+      return !findings_.stopped();
+    });
+    std::copy(window.end() - static_cast<std::ptrdiff_t>(keep), window.end(), buffer.begin());
+    kept = keep;
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<ScanResult> scan_branch(std::shared_ptr<Store> store, const std::string& branch, const WitnessSet& witnesses,
+                               const ScanOptions& options) {
+  BFS_ASSIGN(auto reader, TreeReader::open(std::move(store), branch));
+  return BranchScan(*reader, witnesses, options).run();
+}
+
+}  // namespace branchfs::mask
