@@ -65,3 +65,41 @@ SELECT format('SELECT %L, count(*)%s FROM %s', c.oid::regclass,
   GROUP BY c.oid ORDER BY c.oid::regclass::text \gexec
 SQL
 }
+b() { "$BRANCHFS" "$@"; }
+
+# What is there of a branch: processes that name it, mounts, objects of the store.
+processes() {
+  local dir
+  for dir in /proc/[0-9]*; do
+    if { tr '\0' ' ' < "$dir/cmdline"; readlink "$dir/cwd"; } 2> /dev/null | grep -qF -- "$1" && alive "${dir#/proc/}"; then echo "${dir#/proc/}"; fi
+  done
+}
+# no_trace NAME OBJECTS: after one more command nothing is left of NAME; the store holds OBJECTS as before.
+no_trace() {
+  local name=$1
+  b list > "$work/list" 2> "$work/err" || fail "list: $(cat "$work/err")"
+  ! grep -qw -- "$name" "$work/list" || fail "there is a branch $name: $(cat "$work/list")"
+  local i
+  for ((i = 0; i < 50; i++)); do [[ -n $(processes "/$name") ]] || break; sleep 0.1; done
+  [[ -z $(processes "/$name") ]] || fail "processes of $name: $(ps -o pid,args -p "$(processes "/$name" | paste -sd,)")"
+  ! grep -F -- "/$name" /proc/self/mountinfo || fail "$name is mounted"
+  equal "$(store_objects)" "$2" "objects of the store"
+  [[ -z $(find "$BRANCHFS_STORE/reap" -type f) ]] || fail "reap/ holds $(ls "$BRANCHFS_STORE/reap")"
+}
+# refused CODES TEXT NAME COMMAND...: one of the codes (a|b), one line that holds TEXT, and no trace of NAME.
+refused() {
+  local codes=$1 text=$2 name=$3 before code=0
+  shift 3
+  before=$(store_objects)
+  "$@" > "$work/out" 2> "$work/err" || code=$?
+  [[ "|$codes|" == *"|$code|"* ]] || fail "$*: exit code $code, not $codes: $(cat "$work/err")"
+  grep '^branchfs: cannot' "$work/err" | grep -qF -- "$text" || fail "$*: stderr lacks \"$text\": $(cat "$work/err")"
+  no_trace "$name" "$before"
+}
+# rules_with FILE TEXT...: a rule file that keeps what it does not name.
+rules_with() {
+  local file=$1
+  shift
+  printf '{"version": 1, "key": "ephemeral", "defaults": {"unmapped_columns": "keep"}, "masking_rules": [%s]}\n' "$*" > "$file"
+}
+column_rule() { printf '{"schema_name": "public", "table_name": "%s", "column_name": "%s", %s}' "$1" "$2" "$3"; }

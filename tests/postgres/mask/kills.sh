@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# SIGKILL of the tool, of its server, of its mount, at random moments of a masking run: the next command has destroyed every
+# leftover. Prints the seed of its random numbers.
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+customers=$(sized 300 20000)
+kills=$(sized 6 20)
+seed=${SEED:-$RANDOM}
+RANDOM=$seed
+say "seed $seed, a sample of $customers customers"
+sample "$customers"
+begin=$(now_ms)
+masked once
+took=$(($(now_ms) - begin))
+b delete once > /dev/null
+
+say "SIGKILL of the tool, its server, its mount, at $kills moments of $took ms"
+objects=$(store_objects)
+tally=()
+for ((round = 0; round < kills; round++)); do
+  name=kill-$seed-$round
+  b create "$name" --from main --anonymized "$rules" --quiet > "$work/out" 2> "$work/err" & tool=$!
+  moment=$((RANDOM % took))
+  sleep "$((moment / 1000)).$(printf '%03d' $((moment % 1000)))"
+  case $((round % 3)) in
+    0) victim=$tool what=tool ;;
+    1) victim=$(pgrep -o -f "bin/postgres .*/$name" || true) what=server ;;
+    2) victim=$(pgrep -o -f "mount.branchfs .*branch=$name|mount.branchfs .*/$name" || true) what=mount ;;
+  esac
+  if [[ -n $victim ]] && kill -9 "$victim" 2> /dev/null; then tally+=("$what"); else tally+=("too-early-or-late"); fi
+  code=0
+  wait "$tool" 2> /dev/null || code=$?
+  if ((code == 0)); then
+    # It was done before, or what was killed was not needed any more.
+    b mask verify "$name" > /dev/null 2> "$work/err" || fail "verify after a killed $what: $(cat "$work/err")"
+    b delete "$name" > /dev/null
+  elif [[ $what != tool ]]; then
+    grep -q '^branchfs: cannot' "$work/err" || fail "a killed $what gives no error: $(cat "$work/err")"
+  fi
+  no_trace "$name" "$objects"
+done
+say "  $(printf '%s\n' "${tally[@]}" | sort | uniq -c | tr -s ' \n' ' ')"
+
+say "Ctrl-C"
+b create interrupted --from main --anonymized "$rules" --quiet > "$work/out" 2> "$work/err" & tool=$!
+sleep "$((took / 2000)).$(printf '%03d' $((took / 2 % 1000)))"
+# Not INT: a shell's background jobs ignore it.
+kill -TERM "$tool"
+code=0
+wait "$tool" || code=$?
+((code != 0)) || b delete interrupted > /dev/null
+no_trace interrupted "$objects"
+
+b verify --all > /dev/null
+b gc > /dev/null
+say "passed"
