@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "layers/base/result.h"
+#include "tools/mask/functions/catalog.h"
 
 namespace branchfs::mask {
 
@@ -30,8 +31,8 @@ const char* to_string(Encoding encoding);
 
 class WitnessSet {
  public:
-  // `is_common`: text that a mask may produce for any row (is_dictionary_text() of the functions); none: every text counts.
-  explicit WitnessSet(std::function<bool(std::string_view text)> is_common = {});
+  // `is_common`: text that a mask may produce for any row.
+  explicit WitnessSet(std::function<bool(std::string_view text)> is_common = is_dictionary_text);
   ~WitnessSet();
   WitnessSet(WitnessSet&&) noexcept;
   WitnessSet& operator=(WitnessSet&&) noexcept;
