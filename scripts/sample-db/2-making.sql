@@ -29,8 +29,8 @@ CREATE FUNCTION made.last_name(i bigint, accents boolean) RETURNS text IMMUTABLE
                     'quar','ran','ros','sal','schar','stor','tan','thal','ul','ver','vol','wal','wes','yar','zand'], made.dice(i, 4))
     || made.pick(ARRAY['','a','be','da','den','e','ga','ha','i','ka','ko','le','lo','me','na','o','ra','ri','so','u'], made.dice(i, 5))
     || made.pick(ARRAY['bert','cken','dossel','drax','feld','ghast','hoff','jik','kamp','lund','mott','nbrook','pwick','quist',
-                       'rath','rrell','ssom','stad','tzke','vane','vitch','wold','xley','zak'], made.dice(i, 6))
-    || made.pick(CASE WHEN accents THEN ARRAY['','','','','és','ø','ü','ñez'] ELSE ARRAY['','','','','es','o','u','nez'] END, made.dice(i, 7)));
+                       'rath','rrell','ssom','stad','tzke','vane','vitch','wold','xley','zak'], made.dice(i, 6)))
+    || made.pick(CASE WHEN accents THEN ARRAY['','','','','és','ø','ü','ñez'] ELSE ARRAY['','','','','es','o','u','nez'] END, made.dice(i, 7));
 CREATE FUNCTION made.email(i bigint) RETURNS text IMMUTABLE PARALLEL SAFE
   RETURN lower(made.first_name(i)) || '.' || lower(made.last_name(i, false)) || '_' || made.tag(i, 1) || '@'
     || made.pick(ARRAY['corvel-mail','posthof','nordlys','brightpost','mailhaven','inkwell','zweigmail','tidewater'], made.dice(i, 8))
