@@ -1,0 +1,221 @@
+// Tables to statements: one ALTER for a table and all that inherits from it, or UPDATEs where Postgres
+// refuses that.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "tools/mask/plan/planner.h"
+
+namespace branchfs::mask {
+namespace {
+
+TablePlan empty_plan(const Table& table, Way way) {
+  TablePlan plan;
+  plan.oid = table.oid;
+  plan.schema = table.schema;
+  plan.table = table.name;
+  plan.qualified = table.qualified();
+  plan.way = way;
+  plan.rows = table.rows;
+  plan.bytes = table.bytes;
+  return plan;
+}
+
+// Bytes of dropped columns, and values of columns that are stored in the catalog alone, go with a rewrite.
+bool has_remains(const Table& table) {
+  if (table.kind != 'r' && table.kind != 'm') return false;
+  return table.has_dropped || std::any_of(table.columns.begin(), table.columns.end(),
+                                          [](const Column& c) { return c.has_missing; });
+}
+
+// The fallback: nothing that holds rows and is not masked itself.
+Way way_without_mask(const Table& table) {
+  return table.kind == 'r' && has_remains(table) ? Way::rewrite : Way::keep;
+}
+
+constexpr const char* kReplica = "SET LOCAL session_replication_role = replica; ";
+
+// What ALTER … TYPE resets in one table.
+void put_back(const Table& table, const Column& column, TablePlan& plan) {
+  const std::string begin =
+      fmt::format("ALTER TABLE ONLY {} ALTER COLUMN {} SET", table.qualified(), quote_name(column.name));
+  if (column.storage != column.type_storage) {
+    const char* name = column.storage == 'p'   ? "PLAIN"
+                       : column.storage == 'e' ? "EXTERNAL"
+                       : column.storage == 'm' ? "MAIN"
+                                               : "EXTENDED";
+    plan.after.push_back(fmt::format("{} STORAGE {}", begin, name));
+  }
+  if (!column.compression.empty()) {
+    plan.after.push_back(fmt::format("{} COMPRESSION {}", begin, column.compression == "l" ? "lz4" : "pglz"));
+  }
+}
+
+}  // namespace
+
+Status Planner::plan_tables() {
+  for (const Table& table : schema_.tables) {
+    if (table.parent != 0 && schema_.table(table.parent) != nullptr) continue;
+    std::vector<const Table*> family{&table};
+    for (std::size_t i = 0; i < family.size(); ++i) {
+      const auto below = children_.find(family[i]->oid);
+      if (below == children_.end()) continue;
+      for (std::uint32_t child : below->second) family.push_back(schema_.table(child));
+    }
+    BFS_TRY(plan_family(family));
+  }
+  for (const TablePlan& plan : plan_.tables) {
+    if (plan.way == Way::alter || plan.way == Way::rewrite) plan_.estimated_bytes += plan.bytes;
+    if (plan.way == Way::update) plan_.estimated_bytes += 3 * plan.bytes;
+  }
+  return {};
+}
+
+// Parents first.
+Status Planner::plan_family(const std::vector<const Table*>& family) {
+  std::string blocked;
+  bool any = false;
+  for (const Table* table : family) {
+    for (const auto& [column, target] : masked_columns(*table, false)) {
+      any = true;
+      if (!blocked.empty()) continue;
+      const std::string& reason = table->blocked_by.empty() ? column->blocked_by : table->blocked_by;
+      if (!reason.empty()) blocked = fmt::format("{}.{}: {}", table->plain(), column->name, reason);
+      if (table->kind == 'f') blocked = fmt::format("{} is a foreign table", table->plain());
+    }
+  }
+  if (any) return blocked.empty() ? plan_alter(family) : plan_update(family, blocked);
+  for (const Table* table : family) {
+    TablePlan plan = empty_plan(*table, way_without_mask(*table));
+    const bool below = table->parent != 0 && truncated_.contains(table->parent);
+    if (is_truncated(*table)) plan.way = below ? Way::keep : Way::truncate;
+    if (plan.way == Way::truncate) plan.statement = "TRUNCATE TABLE " + plan.qualified;
+    plan_.tables.push_back(std::move(plan));
+  }
+  return {};
+}
+
+Status Planner::plan_alter(const std::vector<const Table*>& family) {
+  std::vector<TablePlan> plans;
+  std::map<std::uint32_t, std::size_t> place;
+  for (const Table* table : family) {
+    const auto masked = masked_columns(*table, true);
+    // The topmost ancestor whose ALTER rewrites this one too.
+    std::size_t host = plans.size();
+    for (const Table* at = table; at->parent != 0;) {
+      at = schema_.table(at->parent);
+      if (at == nullptr) break;
+      const auto found = place.find(at->oid);
+      if (found != place.end() && plans[found->second].way == Way::alter) host = found->second;
+    }
+    const bool hosted = host < plans.size();
+    TablePlan plan = empty_plan(*table, masked.empty() ? way_without_mask(*table) : Way::alter);
+    if (hosted) plan.way = Way::keep;
+    if (is_truncated(*table))
+      plan.way = table->parent != 0 && truncated_.contains(table->parent) ? Way::keep : Way::truncate;
+    if (plan.way == Way::truncate) plan.statement = "TRUNCATE TABLE " + plan.qualified;
+    std::vector<std::string> parts;
+    for (const auto& [column, target] : masked) {
+      BFS_ASSIGN(ColumnPlan made, column_plan(*target, plan));
+      const std::string collation = column->collation.empty() ? "" : " COLLATE " + column->collation;
+      parts.push_back(fmt::format("ALTER COLUMN {} TYPE {}{} USING {}", quote_name(column->name),
+                                  column->type, collation, made.sql));
+      plan.columns.push_back(std::move(made));
+    }
+    if (!parts.empty())
+      plan.statement = fmt::format("ALTER TABLE {} {}", plan.qualified, fmt::join(parts, ", "));
+    TablePlan& bearer = hosted ? plans[host] : plan;
+    if (hosted || plan.way == Way::alter) {
+      for (const auto& [column, target] : masked_columns(*table, false)) put_back(*table, *column, bearer);
+      bearer.after.insert(bearer.after.end(), table->restore.begin(), table->restore.end());
+    }
+    if (hosted) {
+      bearer.rows += plan.rows;
+      bearer.bytes += plan.bytes;
+      plan.rows = 0;
+      plan.bytes = 0;
+      // Every expression must see the old row: what stands below goes first, before its ancestor changes what
+      // it may look at.
+      if (!plan.statement.empty())
+        bearer.statement = std::exchange(plan.statement, "") + "; " + bearer.statement;
+      // Kept here too: its expressions can be tried alone.
+      bearer.before.insert(bearer.before.end(), plan.before.begin(), plan.before.end());
+      bearer.after.insert(bearer.after.end(), plan.after.begin(), plan.after.end());
+      plan.after.clear();
+      plan.reason = "it is rewritten with " + plans[host].schema + "." + plans[host].table;
+    }
+    place.emplace(table->oid, plans.size());
+    plans.push_back(std::move(plan));
+  }
+  for (TablePlan& plan : plans) {
+    if (plan.way == Way::alter) plan.statement = kReplica + plan.statement;
+    plan_.tables.push_back(std::move(plan));
+  }
+  return {};
+}
+
+Status Planner::plan_update(const std::vector<const Table*>& family, const std::string& reason) {
+  for (const Table* table : family) {
+    const auto masked = masked_columns(*table, false);
+    const bool updates = !masked.empty() && table->kind == 'r';
+    TablePlan plan = empty_plan(*table, updates ? Way::update : way_without_mask(*table));
+    if (is_truncated(*table))
+      plan.way = table->parent != 0 && truncated_.contains(table->parent) ? Way::keep : Way::truncate;
+    if (plan.way == Way::truncate) plan.statement = "TRUNCATE TABLE " + plan.qualified;
+    if (updates) {
+      plan.reason = reason;
+      plan.before = table->silence;
+      std::vector<std::string> parts;
+      for (const auto& [column, target] : masked) {
+        // Of this table, which may be a child of the one the rule stands on.
+        Target here = *target;
+        here.table = table;
+        here.column = column;
+        if (here.members.empty()) here.members.emplace_back(target->table->oid, target->column->number);
+        if (here.class_name.empty()) here.class_name = target->table->plain() + "." + target->column->name;
+        BFS_ASSIGN(ColumnPlan made, column_plan(here, plan));
+        made.unique_class = target->class_name;
+        parts.push_back(fmt::format("{} = {}", quote_name(column->name), made.sql));
+        if (column->identity == "a") {
+          const std::string begin = fmt::format("ALTER TABLE {} ALTER COLUMN {} SET GENERATED",
+                                                plan.qualified, quote_name(column->name));
+          plan.before.push_back(begin + " BY DEFAULT");
+          plan.after.push_back(begin + " ALWAYS");
+        }
+        plan.columns.push_back(std::move(made));
+      }
+      plan.statement =
+          fmt::format("{}UPDATE ONLY {} SET {}", kReplica, plan.qualified, fmt::join(parts, ", "));
+      plan.after.insert(plan.after.end(), table->unsilence.begin(), table->unsilence.end());
+    }
+    plan_.tables.push_back(std::move(plan));
+  }
+  return {};
+}
+
+// Those that touch a masked column on either side, and those that would forbid a TRUNCATE. Adding them back
+// proves that no row lost its match.
+void Planner::plan_foreign_keys() {
+  const auto changes = [&](const Table& table, const std::vector<std::string>& columns) {
+    return std::any_of(columns.begin(), columns.end(), [&](const std::string& name) {
+      const Column* column = table.find(name);
+      const Target* target = column == nullptr ? nullptr : target_of(table, *column);
+      return target != nullptr && target->masks();
+    });
+  };
+  for (const ForeignKey& key : schema_.foreign_keys) {
+    const Table* from = schema_.table(key.from_table);
+    const Table* to = schema_.table(key.to_table);
+    if (key.inherited || from == nullptr || to == nullptr) continue;
+    if (!is_truncated(*to) && !changes(*from, key.from_columns) && !changes(*to, key.to_columns)) continue;
+    ForeignKey dropped = key;
+    if (!key.comment.empty()) {
+      dropped.definition += fmt::format("; COMMENT ON CONSTRAINT {} ON {} IS {}", quote_name(key.name),
+                                        from->qualified(), quote_literal(key.comment));
+    }
+    plan_.drop_foreign_keys.push_back(std::move(dropped));
+  }
+}
+
+}  // namespace branchfs::mask
