@@ -18,19 +18,22 @@ enum class Uniqueness : std::uint8_t {
   lossy,      // distinct values may meet: refused on unique columns
 };
 
+// What a unique token adds to an `extended` function's text: "-" and 70 bits in 14 characters.
+inline constexpr int kTokenSuffix = 15;
+
 enum class Source : std::uint8_t {
-  seeded,    // makes its value out of the row's seed (or at random under "compat": "anon")
-  argument,  // makes its value out of its arguments alone: partial, noise, hash, generalize …
+  seeded,    // makes its value out of the row's seed (or at random under "compat": "anon"): dummy_*, fake_*, random_*, noise
+  argument,  // makes its value out of its arguments alone: partial, hash, pseudo_*, generalize_* …
 };
 
 struct Signature {
   std::string_view name;       // "dummy_free_email"
   std::string_view arguments;  // as in CREATE FUNCTION: "r int4range", "v anyelement, ratio double precision"; may have DEFAULTs
   std::string_view returns;    // "text"
-  std::string_view symbol;     // of the module; several signatures may share one
+  std::string_view symbol;     // of the module; several signatures may share one. "SELECT …": written in SQL, no symbol
   Uniqueness uniqueness = Uniqueness::lossy;
   Source source = Source::seeded;
-  int longest = 0;             // bytes of text at most; 0: not text, or unbounded by its arguments
+  int longest = 0;             // bytes of text at most, without kTokenSuffix; 0: not text, or unbounded by its arguments
   std::string_view summary;    // one line for the documentation
 };
 

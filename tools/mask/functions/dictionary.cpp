@@ -4,10 +4,6 @@
 
 namespace branchfs::mask {
 
-const Dictionary& dictionary(Locale locale) {
-  static const Dictionary kEnglish = english();
-  static const Dictionary kFrench = french();
-  return locale == Locale::fr_FR ? kFrench : kEnglish;
-}
+const Dictionary& dictionary(Locale locale) { return locale == Locale::fr_FR ? kFrench : kEnglish; }
 
 }  // namespace branchfs::mask

@@ -82,7 +82,9 @@ struct Dictionary {
   Locale locale = Locale::en_US;
   List first_names, last_names, titles, name_suffixes;
   Pairs cities, streets, companies;
-  List company_suffixes, professions, industries, colours, words, states, state_codes, countries;
+  List company_suffixes, professions, industries, colours;
+  List states, countries;  // "CA California": the code, a blank, the name
+  List buzz_heads, buzz_middles, buzz_tails;
 };
 
 const Dictionary& dictionary(Locale locale);

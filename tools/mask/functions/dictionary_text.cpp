@@ -44,6 +44,9 @@ class Words {
  public:
   Words() {
     for (const Locale locale : {Locale::en_US, Locale::fr_FR}) add(dictionary(locale));
+    for (const auto lists : {place_lists(), business_lists(), word_lists()}) {
+      for (const List& list : lists) add(list);
+    }
     std::sort(words_.begin(), words_.end());
     words_.erase(std::unique(words_.begin(), words_.end()), words_.end());
   }
@@ -53,10 +56,10 @@ class Words {
 
  private:
   void add(const Dictionary& from) {
-    for (const List& list : {from.first_names, from.last_names, from.titles, from.name_suffixes, from.company_suffixes,
-                             from.professions, from.industries, from.colours, from.words, from.states, from.state_codes,
-                             from.countries}) {
-      for (std::uint32_t i = 0; i < list.size(); ++i) add(list[i]);
+    for (const List& list :
+         {from.first_names, from.last_names, from.titles, from.name_suffixes, from.company_suffixes, from.professions,
+          from.industries, from.colours, from.states, from.countries, from.buzz_heads, from.buzz_middles, from.buzz_tails}) {
+      add(list);
     }
     Writer writer;
     for (const Pairs& pairs : {from.cities, from.streets, from.companies}) {
@@ -66,6 +69,9 @@ class Words {
         add(writer.view());
       }
     }
+  }
+  void add(const List& list) {
+    for (std::uint32_t i = 0; i < list.size(); ++i) add(list[i]);
   }
   void add(std::string_view entry) {
     every_word(entry, [this](std::string_view word) {

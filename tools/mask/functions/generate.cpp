@@ -13,7 +13,10 @@ struct Table {
   std::size_t size = 0;
 
   void add(std::span<const Generator> part) {
-    for (const Generator& row : part) rows[size++] = row;
+    for (const Generator& row : part) {
+      rows[size] = row;
+      rows[size++].hash = name_hash(row.name);
+    }
   }
   Table() {
     add(person_generators());
@@ -43,7 +46,7 @@ const Generator* find_generator(std::string_view name) {
 
 void generate(const Generator& generator, const Seed& seed, std::uint32_t number, Locale locale, bool unique_token,
               Writer& out) {
-  const Call call{seed, name_hash(generator.name), number, &dictionary(locale)};
+  const Call call{seed, generator.hash, number, &dictionary(locale)};
   out.clear();
   generator.make(call, out);
   if (!unique_token || generator.uniqueness != Uniqueness::extended) return;

@@ -34,6 +34,7 @@ struct Generator {
   Uniqueness uniqueness;
   int longest;  // bytes, without the token of an `extended` one
   std::string_view summary;
+  std::uint64_t hash = 0;  // name_hash(name), set in generators()
 };
 
 // Sorted by name.
@@ -54,5 +55,10 @@ std::span<const Generator> business_generators();
 std::span<const Generator> code_generators();
 std::span<const Generator> net_generators();
 std::span<const Generator> word_generators();
+
+// Their words that are in no Dictionary.
+std::span<const List> place_lists();
+std::span<const List> business_lists();
+std::span<const List> word_lists();
 
 }  // namespace branchfs::mask

@@ -15,7 +15,7 @@ void username(const Call& call, Writer& out) { put_account(call, out); }
 void email(const Call& call, Writer& out) {
   put_account(call, out);
   out.put('@');
-  out.put(kProviders[Draw(call.seed, name_hash("provider"), call.number).below(3)]);
+  out.put(kProviders[Draw(call.seed, constant_hash("provider"), call.number).below(3)]);
 }
 
 // RFC 5737.
@@ -42,7 +42,7 @@ void ipv6(const Call& call, Writer& out) {
 }
 
 void ip(const Call& call, Writer& out) {
-  if (Draw(call.seed, name_hash("ip"), call.number).below(2) == 0) return ipv4(call, out);
+  if (Draw(call.seed, constant_hash("ip"), call.number).below(2) == 0) return ipv4(call, out);
   ipv6(call, out);
 }
 

@@ -67,7 +67,7 @@ constexpr Generator kTable[] = {
 }  // namespace
 
 Person person_of(const Call& call) {
-  Draw draw(call.seed, name_hash("person"), call.number);
+  Draw draw(call.seed, constant_hash("person"), call.number);
   const Dictionary& words = *call.words;
   Person person;
   person.first = pick(words.first_names, draw);
@@ -83,7 +83,7 @@ void put_token(const Call& call, Writer& out) {
 }
 
 void put_account(const Call& call, Writer& out) {
-  Draw draw(call.seed, name_hash("person"), call.number);
+  Draw draw(call.seed, constant_hash("person"), call.number);
   const Dictionary& words = *call.words;
   put_folded(pick(words.first_names, draw), out);
   out.put('.');

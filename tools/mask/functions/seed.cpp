@@ -4,7 +4,7 @@ namespace branchfs::mask {
 
 std::array<char, kTokenLength> token(const Seed& seed, std::uint32_t call) {
   constexpr std::string_view kAlphabet = "0123456789abcdefghjkmnpqrstvwxyz";
-  const PrfKey bits = prf(seed.token, name_hash("token"), call);
+  const PrfKey bits = prf(seed.token, constant_hash("token"), call);
   std::array<char, kTokenLength> out;
   for (std::size_t i = 0; i < out.size(); ++i) {
     const std::uint64_t word = i < out.size() / 2 ? bits.low : bits.high;

@@ -74,6 +74,9 @@ constexpr std::uint64_t name_hash(std::string_view name) {
   return hash;
 }
 
+// The same where the name is known: never at run time.
+consteval std::uint64_t constant_hash(std::string_view name) { return name_hash(name); }
+
 // The numbers of one call of one function for one seed.
 class Draw {
  public:

@@ -22,6 +22,8 @@ void each_ascii(std::string_view text, Put&& put) {
     } else if (c == 0xC5 && i + 1 < text.size() && (text[i + 1] | 1) == '\x93') {
       put('o');
       put('e');
+    } else if (text.size() - i >= 3 && std::memcmp(text.data() + i, "\xE2\x80\x99", 3) == 0) {
+      put('\'');
     }
     if (c >= 0xC0) ++i;
     while (i + 1 < text.size() && (static_cast<unsigned char>(text[i + 1]) & 0xC0) == 0x80) ++i;

@@ -31,6 +31,9 @@ constexpr Call kCalls[] = {
     {"permute", "v numeric, domain text, alphabet text", "numeric", "permute_numeric", kPermutation},
     {"shuffle_collect", "slot integer, value anyelement", "integer", "shuffle_collect", kVolatile},
     {"shuffle_next", "slot integer, value anyelement", "anyelement", "shuffle_next", kVolatile},
+    // For functions of the catalog that are written in SQL.
+    {"random_timestamp_between", "low timestamp without time zone, high timestamp without time zone",
+     "timestamp without time zone", "random_timestamp_between", kVolatile},
     {"shuffle_clear", "", "void", "shuffle_clear", kVolatile},
 };
 
@@ -43,10 +46,20 @@ std::string literal(std::string_view text) {
   return out + "'";
 }
 
+std::string signature_sql(std::string_view name, std::string_view arguments, std::string_view returns) {
+  std::string sql = "CREATE FUNCTION " + std::string(kSchema) + ".\"";
+  return sql.append(name).append("\"(").append(arguments).append(") RETURNS ").append(returns);
+}
+
+std::string create_sql_function(const Signature& row) {
+  std::string sql = signature_sql(row.name, row.arguments, row.returns);
+  sql.append(" LANGUAGE sql ").append(kVolatile);
+  return sql.append(" AS ").append(literal(row.symbol)).append(";\n");
+}
+
 std::string create_function(std::string_view name, std::string_view arguments, std::string_view returns,
                             std::string_view module, std::string_view symbol, std::string_view attributes) {
-  std::string sql = "CREATE FUNCTION " + std::string(kSchema) + ".\"";
-  sql.append(name).append("\"(").append(arguments).append(") RETURNS ").append(returns);
+  std::string sql = signature_sql(name, arguments, returns);
   sql.append(" LANGUAGE c ").append(attributes).append(" AS ").append(literal(module)).append(", ");
   return sql + literal(symbol) + ";\n";
 }
@@ -76,10 +89,16 @@ std::string install_sql(const std::string& module_path) {
     sql += create_function(call.name, call.arguments, call.returns, module_path, "branchfs_mask_" + std::string(call.symbol),
                            call.attributes);
   }
+  // A function in SQL is checked against those it calls: the module's own come first.
+  std::string in_sql;
   for (const Signature& row : signatures()) {
-    sql += create_function(row.name, row.arguments, row.returns, module_path, row.symbol, kVolatile);
+    if (row.symbol.starts_with("SELECT ")) {
+      in_sql += create_sql_function(row);
+    } else {
+      sql += create_function(row.name, row.arguments, row.returns, module_path, row.symbol, kVolatile);
+    }
   }
-  return sql;
+  return sql + in_sql;
 }
 
 }  // namespace branchfs::mask

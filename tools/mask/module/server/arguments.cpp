@@ -1,4 +1,4 @@
-// The functions that work on their arguments: digests, partial masks, numbers between two others.
+// The functions that work on their arguments: digests and partial masks.
 #include "tools/mask/functions/slice.h"
 #include "tools/mask/module/server/glue.h"
 
@@ -79,16 +79,6 @@ bool any_null(FunctionCallInfo fcinfo) {
   return false;
 }
 
-std::int64_t between(std::string_view function, std::int64_t low, std::int64_t high) {
-  if (low > high) {
-    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("branchfs_mask: the range ends before it starts")));
-  }
-  Draw draw = next_draw(function);
-  const std::uint64_t span = static_cast<std::uint64_t>(high) - static_cast<std::uint64_t>(low) + 1;
-  const std::uint64_t offset = span == 0 ? draw.next() : draw.below64(span);
-  return static_cast<std::int64_t>(static_cast<std::uint64_t>(low) + offset);
-}
-
 }  // namespace
 }  // namespace branchfs::mask::server
 
@@ -133,25 +123,4 @@ BRANCHFS_FUNCTION(partial_email) {
   const std::string_view label = dot == std::string_view::npos ? std::string_view{} : mask::slice(host, dot);
   const text* left = server::join(mask::slice(user, 0, server::characters(user, 2)), "******@", mask::slice(host, 0, server::characters(host, 2)));
   PG_RETURN_TEXT_P(server::join(server::view(left), "******", label));
-}
-
-BRANCHFS_FUNCTION(random_int4_between) {
-  if (server::any_null(fcinfo)) PG_RETURN_NULL();
-  PG_RETURN_INT32(static_cast<int32>(server::between("random_int_between", PG_GETARG_INT32(0), PG_GETARG_INT32(1))));
-}
-
-BRANCHFS_FUNCTION(random_int8_between) {
-  if (server::any_null(fcinfo)) PG_RETURN_NULL();
-  PG_RETURN_INT64(server::between("random_bigint_between", PG_GETARG_INT64(0), PG_GETARG_INT64(1)));
-}
-
-BRANCHFS_FUNCTION(random_string) {
-  if (server::any_null(fcinfo)) PG_RETURN_NULL();
-  constexpr std::string_view kLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-  const int32 length = Max(PG_GETARG_INT32(0), 0);
-  mask::Draw draw = server::next_draw("random_string");
-  text* out = static_cast<text*>(palloc(VARHDRSZ + length));
-  SET_VARSIZE(out, VARHDRSZ + length);
-  for (int32 i = 0; i < length; ++i) VARDATA(out)[i] = kLetters[draw.below(kLetters.size())];
-  PG_RETURN_TEXT_P(out);
 }

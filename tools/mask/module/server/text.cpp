@@ -11,12 +11,6 @@ extern "C" {
 namespace branchfs::mask::server {
 namespace {
 
-// Kept with each call of an expression; looked up once.
-struct Known {
-  const Generator* generator;
-  std::uint64_t name;
-};
-
 const Generator* find_prefixed(std::string_view prefix, std::string_view rest) {
   char name[NAMEDATALEN];
   if (prefix.size() + rest.size() > sizeof name) return nullptr;
@@ -34,11 +28,11 @@ const Generator* generator_of(std::string_view name) {
   return nullptr;
 }
 
-Known look_up(FunctionCallInfo fcinfo) {
+const Generator& look_up(FunctionCallInfo fcinfo) {
   const char* name = get_func_name(fcinfo->flinfo->fn_oid);
   const Generator* generator = name == nullptr ? nullptr : generator_of(name);
   if (generator == nullptr) ereport(ERROR, (errmsg("branchfs_mask: the module has no function of this name")));
-  return {generator, name_hash(generator->name)};
+  return *generator;
 }
 
 Locale locale_of(FunctionCallInfo fcinfo) {
@@ -58,16 +52,28 @@ bool is_ascii(std::string_view text) {
   return true;
 }
 
+// Whether it has, beyond ASCII, letters from U+00C0 to U+00FF only: those that the western encodings share.
+bool is_western(std::string_view utf8) {
+  for (std::size_t i = 0; i < utf8.size(); ++i) {
+    if ((utf8[i] & 0x80) == 0) continue;
+    if (utf8[i] != '\xC3') return false;
+    ++i;
+  }
+  return true;
+}
+
 }  // namespace
 
 text* to_text(std::string_view utf8) {
   const int encoding = GetDatabaseEncoding();
   if (encoding == PG_UTF8 || is_ascii(utf8)) return cstring_to_text_with_len(utf8.data(), static_cast<int>(utf8.size()));
-  if (encoding == PG_LATIN1 || encoding == PG_LATIN9 || encoding == PG_WIN1252) {
+  const bool western = encoding == PG_LATIN1 || encoding == PG_LATIN9 || encoding == PG_WIN1252;
+  if (western && is_western(utf8)) {
     return cstring_to_text(pg_any_to_server(pnstrdup(utf8.data(), utf8.size()), static_cast<int>(utf8.size()), PG_UTF8));
   }
   Writer ascii;
   put_ascii(utf8, ascii);
+  if (ascii.size() == 0) ascii.put('?');
   return cstring_to_text_with_len(ascii.data(), static_cast<int>(ascii.size()));
 }
 
@@ -77,16 +83,15 @@ namespace mask = branchfs::mask;
 namespace server = branchfs::mask::server;
 
 BRANCHFS_FUNCTION(text) {
-  auto* known = static_cast<server::Known*>(fcinfo->flinfo->fn_extra);
-  if (known == nullptr) {
-    known = static_cast<server::Known*>(MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(server::Known)));
-    *known = server::look_up(fcinfo);
-    fcinfo->flinfo->fn_extra = known;
+  // Looked up once for each call of an expression.
+  if (fcinfo->flinfo->fn_extra == nullptr) {
+    fcinfo->flinfo->fn_extra = const_cast<mask::Generator*>(&server::look_up(fcinfo));
   }
+  const auto& generator = *static_cast<const mask::Generator*>(fcinfo->flinfo->fn_extra);
   const mask::Locale locale = server::locale_of(fcinfo);
   const mask::Seed& seed = server::row_seed();
   mask::Writer out;
-  generate(*known->generator, seed, server::next_call(known->name), locale, server::wants_token(), out);
+  generate(generator, seed, server::next_call(generator.hash), locale, server::wants_token(), out);
   PG_RETURN_TEXT_P(server::to_text(out.view()));
 }
 
@@ -96,6 +101,6 @@ BRANCHFS_FUNCTION(pseudo) {
   mask::Seed seed = server::seed_of(fcinfo, 0);
   if (PG_NARGS() > 1 && !PG_ARGISNULL(1)) seed = reseed(seed, server::view(PG_GETARG_TEXT_PP(1)));
   mask::Writer out;
-  generate(*server::look_up(fcinfo).generator, seed, 0, mask::Locale::en_US, false, out);
+  generate(server::look_up(fcinfo), seed, 0, mask::Locale::en_US, false, out);
   PG_RETURN_TEXT_P(server::to_text(out.view()));
 }
