@@ -118,9 +118,9 @@ void Planner::check_target(Target& target) {
   }
   if (rule.action != Action::permute) return;
   const Column& column = *target.column;
-  const bool other =
+  const bool bytes =
       column.base_type == "uuid" || column.base_type == "bytea" || column.base_type == "numeric";
-  if (!is_text(column) && !has_range(column) && !other) {
+  if (!is_text(column) && !has_range(column) && !bytes) {
     error(where, fmt::format("a column of type {} cannot be permuted", column.type),
           "use a function, or \"mask\": \"shuffle\"");
   } else if (!rule.alphabet.empty() && !is_text(column) && column.base_type != "numeric") {
