@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# From a clean checkout to two running branches of a sample production database. Can be run again; --clean
-# removes everything that it made.
+# From a clean checkout to running branches of a sample production database, one of them anonymized. Can be run
+# again; --clean removes everything that it made.
 set -euo pipefail
 
 usage() {
@@ -10,6 +10,7 @@ usage: scripts/quickstart.sh [--clean]
   BRANCHFS_STORE=DIR     where the store goes (default: ./branchfs-quickstart/store)
   BRANCHFS_BUILD=DIR     use this build instead of setting up and building build/release
   QUICKSTART_SCALE=N     pgbench scale of the sample database (default: 10)
+  QUICKSTART_CUSTOMERS=N customers of the sample shop (default: 10000)
 TEXT
 }
 
@@ -27,6 +28,7 @@ esac
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 scale=${QUICKSTART_SCALE:-10}
+customers=${QUICKSTART_CUSTOMERS:-10000}
 
 if [[ -z ${BRANCHFS_BUILD:-} && $clean == no ]]; then
   "$root/scripts/setup.sh"
@@ -106,8 +108,8 @@ trap stop_production EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# A stand-in for a production database: pgbench's tables and some customers. Its safety against power loss is
-# off while it is filled; the branches' is not.
+# A stand-in for a production server: pgbench's tables in one database, a shop with customers, payments and support
+# notes in another. Its safety against power loss is off while it is filled; the branches' is not.
 make_production() {
   rm -rf "$production"
   mkdir -m 700 "$production"
@@ -122,11 +124,8 @@ make_production() {
       -o "-c listen_addresses='' -c unix_socket_directories='$sockets' -c fsync=off" start
     "$pgbin/pgbench" "${connection[@]}" -q -i -s "$scale" postgres > "$sockets/pgbench" 2>&1 ||
       { cat "$sockets/pgbench" >&2; exit 1; }
-    "$pgbin/psql" "${connection[@]}" -X -q -v ON_ERROR_STOP=1 postgres <<'SQL'
-CREATE TABLE customers (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text, email text, since date);
-INSERT INTO customers (name, email, since)
-  SELECT 'Customer ' || n, 'customer' || n || '@example.org', date '2020-01-01' + n % 2000 FROM generate_series(1, 10000) n;
-SQL
+    "$pgbin/createdb" "${connection[@]}" shop
+    PATH=$pgbin:$PATH "$root/scripts/sample-db.sh" --customers "$customers" "${connection[@]}" -d shop
     as_server_user "$pgbin/pg_ctl" -D "$production" -w -s -m fast stop
   )
   rm -rf "$sockets"
@@ -149,6 +148,7 @@ make_branch() {
 }
 
 query() { "$pgbin/psql" "$(branchfs url "$1")" -XAtq -v ON_ERROR_STOP=1 -c "$2"; }
+query_shop() { "$pgbin/psql" "$(branchfs url "$1" | sed 's,/[^/?]*\(?.*\)\?$,/shop\1,')" -X -P pager=off -v ON_ERROR_STOP=1 -c "$2"; }
 
 readonly fingerprint="SELECT (SELECT count(*) FROM pgbench_history) || ' payments, balances ' ||
   left(md5(string_agg(abalance::text, ',' ORDER BY aid)), 8) FROM pgbench_accounts"
@@ -158,7 +158,7 @@ if [[ ! -d $store ]]; then
   branchfs init
 fi
 if ! branchfs show main > /dev/null 2>&1; then
-  step "A sample production database (pgbench, scale $scale)"
+  step "A sample production server (pgbench, scale $scale; a shop, $customers customers)"
   make_production
   step "Import it as branch main"
   branchfs import main --pgdata "$production"
@@ -170,13 +170,28 @@ make_branch dev2
 
 step "2,000 transactions in dev1"
 "$pgbin/pgbench" -n -c 2 -t 1000 "$(branchfs url dev1)" > "$work/pgbench.log" 2>&1 || { cat "$work/pgbench.log" >&2; exit 1; }
-query dev1 "DELETE FROM customers WHERE id % 2 = 0"
 
 step "dev1 has changed, dev2 has not"
 for name in dev1 dev2; do
-  printf '%s: %s customers, %s\n' "$name" "$(query "$name" 'SELECT count(*) FROM customers')" "$(query "$name" "$fingerprint")"
+  printf '%s: %s\n' "$name" "$(query "$name" "$fingerprint")"
 done
 [[ $(query dev1 "$fingerprint") != "$(query dev2 "$fingerprint")" ]] || die "dev1 and dev2 do not differ"
+
+step "staging: the shop anonymized, and proven to hold no original"
+if ! branchfs show staging > /dev/null 2>&1; then
+  # pgbench's numbers concern nobody: one rule more than the shop's.
+  sed 's/"masking_rules": \[/&\n    {"database_name": "postgres", "schema_name": "public", "table_name": "pgbench_*", "column_name": "*", "mask": "keep"},/' \
+    "$root/scripts/sample-db/rules.json" > "$work/rules.json"
+  branchfs create staging --from main --anonymized "$work/rules.json" > /dev/null
+fi
+branchfs start staging > /dev/null || [[ $? == 5 ]]
+branchfs show staging | sed -n '/^anonymized/,/^neutralized/{/^neutralized/d;p;}'
+
+readonly people="SELECT first_name, last_name, email, phone FROM customers ORDER BY created_at, id LIMIT 3"
+printf '\nproduction (seen through dev2):\n'
+query_shop dev2 "$people"
+printf 'staging:\n'
+query_shop staging "$people"
 
 step "What the branches are and cost"
 branchfs list
@@ -185,12 +200,14 @@ branchfs du
 step "Yours"
 say "dev1: $(branchfs url dev1)"
 say "dev2: $(branchfs url dev2)"
+say "staging: $(branchfs url staging)"
 cat <<TEXT
 
 Go on with:
   export BRANCHFS_STORE=$store PATH=$build/tools:$build/fs:\$PATH
   psql "\$(branchfs url dev1)"      # connect; or: branchfs psql dev1
   branchfs reset dev1              # back to main's state
+  branchfs create dev3 --from staging --start    # a branch that never saw an original
   branchfs stop dev1               # stop its server
   $root/scripts/quickstart.sh --clean   # remove everything again
 TEXT

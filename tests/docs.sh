@@ -11,7 +11,17 @@ in_page=$(grep -oE '^\.(It )?Ic [a-z]+' "$page" | sed 's/.* //' | sort -u)
   echo "commands, --help against the man page:" && diff <(echo "$commands") <(echo "$in_page") || failed=1
 }
 options() { grep -oE -- '(^|[ ,])--[a-z][a-z-]+' | tr -d ' ,' | sort -u; }
-told=$({ "$branchfs" --help; for c in $commands; do "$branchfs" "$c" --help; done; } | sed -n '/^ /p' |
+# Commands of a command: "mask check".
+below() { "$branchfs" "$1" --help | sed -n '/^Subcommands:/,$s/^  \([a-z][a-z]*\)  .*/\1/p'; }
+helps() {
+  local command nested
+  "$branchfs" --help
+  for command in $commands; do
+    "$branchfs" "$command" --help
+    for nested in $(below "$command"); do "$branchfs" "$command" "$nested" --help; done
+  done
+}
+told=$(helps | sed -n '/^ /p' |
   grep -E '^ +(-[a-z],)?--[a-z]' | options)
 documented=$(grep -oE 'Fl -[a-z][a-z-]+|\| -[a-z][a-z-]+' "$page" | sed 's/^Fl -/--/; s/^| -/--/' | sort -u)
 [[ $told == "$documented" ]] || {

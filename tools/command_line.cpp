@@ -68,6 +68,22 @@ CLI::App& CommandLine::add(const std::string& name, const std::string& descripti
   return *sub;
 }
 
+CLI::App& CommandLine::add_below(CLI::App& parent, const std::string& name, const std::string& description,
+                                 const std::string& examples) {
+  CLI::App* sub = parent.add_subcommand(name, description);
+  sub->get_formatter()->column_width(kHelpColumn);
+  sub->fallthrough();
+  if (!examples.empty()) sub->footer("Examples:\n" + examples);
+  return *sub;
+}
+
+// The first word of a command.
+std::string CommandLine::top_name(const Command& command) const {
+  const CLI::App* app = command.app;
+  while (app->get_parent() != nullptr && app->get_parent() != &app_) app = app->get_parent();
+  return app->get_name();
+}
+
 std::string CommandLine::unknown_command(const std::vector<std::string>& arguments) const {
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     const std::string& word = arguments[i];
@@ -75,7 +91,7 @@ std::string CommandLine::unknown_command(const std::vector<std::string>& argumen
       ++i;
     } else if (word.empty() || word.front() != '-') {
       const bool known = std::any_of(commands_.begin(), commands_.end(),
-                                     [&](const Command& c) { return c.app->get_name() == word; });
+                                     [&](const Command& c) { return top_name(c) == word; });
       return known ? "" : word;
     }
   }
@@ -84,7 +100,10 @@ std::string CommandLine::unknown_command(const std::vector<std::string>& argumen
 
 Error CommandLine::explain(const std::string& message) const {
   const auto chosen = app_.get_subcommands();
-  const std::string command = chosen.empty() ? "" : " " + chosen.front()->get_name();
+  std::string command = chosen.empty() ? "" : " " + chosen.front()->get_name();
+  if (!chosen.empty() && !chosen.front()->get_subcommands().empty()) {
+    command += " " + chosen.front()->get_subcommands().front()->get_name();
+  }
   return make_error(Kind::usage, plain(message), fmt::format("see branchfs{} --help", command));
 }
 
@@ -115,7 +134,7 @@ const Command* CommandLine::parse(const std::vector<std::string>& arguments, Con
   }
   if (const std::string word = unknown_command(own); !word.empty()) {
     std::vector<std::string> names;
-    for (const Command& command : commands_) names.push_back(command.app->get_name());
+    for (const Command& command : commands_) names.push_back(top_name(command));
     const std::string guess = nearest(word, names);
     context.print_error(fmt::format("run \"{}\"", word),
                         make_error(Kind::usage, "no such command",
@@ -148,6 +167,7 @@ int branchfs_main(const std::vector<std::string>& arguments, std::ostream& out, 
   add_store_commands(line);
   add_branch_commands(line);
   add_postgres_commands(line);
+  add_mask_commands(line);
   add_maintenance_commands(line);
 
   int exit_code = 0;

@@ -34,6 +34,8 @@ class CommandLine {
   // A subcommand; `group` is its heading in --help. `examples` follows the options in `branchfs NAME --help`.
   CLI::App& add(const std::string& name, const std::string& description, const std::string& group,
                 const std::string& examples);
+  // A command of a command: "mask check".
+  CLI::App& add_below(CLI::App& parent, const std::string& name, const std::string& description, const std::string& examples);
   void bind(Command command) { commands_.push_back(std::move(command)); }
   [[nodiscard]] const std::vector<std::string>& tail() const { return tail_; }
 
@@ -44,6 +46,7 @@ class CommandLine {
 
  private:
   Result<const Command*> selected();
+  [[nodiscard]] std::string top_name(const Command& command) const;
   [[nodiscard]] Error explain(const std::string& message) const;
   [[nodiscard]] std::string unknown_command(const std::vector<std::string>& arguments) const;
 

@@ -9,6 +9,7 @@
 #include "tools/commands/creation.h"
 #include "tools/interrupt.h"
 #include "tools/lifecycle/reap.h"
+#include "tools/mask/engine/run.h"
 #include "tools/text.h"
 
 namespace branchfs {
@@ -26,6 +27,7 @@ struct CreateArguments {
   bool mount = false;
   bool start = false;
   bool no_checkpoint = false;
+  std::string anonymized;
 };
 
 // What `create` prints: the name, with --mount where it is, with --start the URL.
@@ -51,6 +53,7 @@ Result<int> create(Context& context, const CreateArguments& arguments) {
   wanted.checkpoint = !arguments.no_checkpoint;
   wanted.if_not_exists = arguments.if_not_exists;
   wanted.is_protected = arguments.is_protected;
+  wanted.anonymized = arguments.anonymized;
   if (!arguments.ttl.empty()) {
     BFS_ASSIGN(wanted.ttl, parse_duration(arguments.ttl));
   }
@@ -60,7 +63,7 @@ Result<int> create(Context& context, const CreateArguments& arguments) {
     BFS_ASSIGN(wanted.parent, default_parent(*store));
   }
   const Interrupt interrupt;
-  BFS_ASSIGN(const bool created, make_branch(*store, wanted, context.warner()));
+  BFS_ASSIGN(const bool created, make_branch(context, store, wanted));
   std::string mountpoint;
   pg::Access access;
   auto brought_up = [&]() -> Status {
@@ -211,7 +214,12 @@ Result<int> reset(Context& context, const std::string& name, bool no_checkpoint)
   BFS_ASSIGN(const OperationLock lock, OperationLock::acquire(*store, name));
   BFS_ASSIGN(const BranchState before, observe(*store, branch));
   BFS_TRY(take_down(*store, lock, true));
-  BFS_TRY(reset_branch(*store, name));
+  if (mask::is_masked_root(branch.manifest)) {
+    ProgressReporter progress(context.progress_style());
+    BFS_TRY(mask::mask_again({store, progress, context.warner()}, name));
+  } else {
+    BFS_TRY(reset_branch(*store, name));
+  }
   BFS_TRY(forget_preparation(*store, name));
   // Back to the state it was found in; a dead server or mount counts as what it was meant to be.
   if (before.mount != MountState::none) {
@@ -228,10 +236,12 @@ void add_create(CommandLine& line) {
   auto arguments = std::make_shared<CreateArguments>();
   CLI::App& app = line.add("create", "Branch off", kGroup,
                            "  branchfs create dev1 --from prod --start\n"
-                           "  branchfs create preview/pr-123 --if-not-exists --ttl 3d --start\n");
+                           "  branchfs create staging --from prod --anonymized rules.json\n"
+                           "  branchfs create preview/pr-123 --from staging --if-not-exists --ttl 3d --start\n");
   app.add_option("NAME", arguments->name, "The new branch")->required();
   app.add_option("--from", arguments->from, "Its parent (default: the store's only root)")->type_name("PARENT");
-  app.add_flag("--if-not-exists", arguments->if_not_exists, "Fine if it exists with the same parent");
+  app.add_option("--anonymized", arguments->anonymized, "Mask it by these rules, with proof")->type_name("RULES");
+  app.add_flag("--if-not-exists", arguments->if_not_exists, "Fine if it exists with the same parent and rules");
   app.add_option("--ttl", arguments->ttl, "Delete it after: 90s, 2h, 3d")->type_name("TIME");
   app.add_flag("--protected", arguments->is_protected, "Refuse to delete it");
   app.add_flag("--mount", arguments->mount, "Mount it, print where");

@@ -1,18 +1,34 @@
 #include "tools/commands/creation.h"
 
+#include <optional>
+
 #include <fmt/format.h>
 
 #include "tools/commands/branch_view.h"
 #include "tools/interrupt.h"
 #include "tools/lifecycle/auto_pack.h"
 #include "tools/lifecycle/reap.h"
+#include "tools/mask/engine/run.h"
 
 namespace branchfs {
 
 namespace {
 
-Status check_same_parent(const Store& store, const NewBranch& wanted) {
+Status check_same_rules(const NewBranch& wanted, const Manifest& existing, const mask::Rules* rules) {
+  if (rules == nullptr) return {};
+  const std::string hash = existing.masking.value("rules_hash", "");
+  if (hash == rules->set.hash) return {};
+  return make_error(Kind::exists,
+                    hash.empty() ? std::string("it exists and is not anonymized") : "it exists with other rules",
+                    fmt::format("choose another name, or branchfs delete {}", wanted.name));
+}
+
+Status check_same(const Store& store, const NewBranch& wanted, const mask::Rules* rules) {
   BFS_ASSIGN(const BranchInfo existing, find_branch(store, wanted.name));
+  BFS_TRY(check_same_rules(wanted, existing.manifest, rules));
+  if (existing.manifest.state != "ready") {
+    return make_error(Kind::busy, fmt::format("it is {}: another command is making it", existing.manifest.state), "wait for it");
+  }
   if (wanted.parent.empty()) return {};
   BFS_ASSIGN(const BranchInfo parent, find_branch(store, wanted.parent));
   if (existing.manifest.parent == parent.manifest.id) return {};
@@ -23,22 +39,38 @@ Status check_same_parent(const Store& store, const NewBranch& wanted) {
                     "choose another name, or delete it first");
 }
 
+Result<Manifest> make_masked(Context& context, const std::shared_ptr<Store>& store, const NewBranch& wanted,
+                             const BranchInfo& parent, const CreateOptions& options, const mask::Rules& rules) {
+  ProgressReporter progress(context.progress_style());
+  const mask::Surroundings around{store, progress, context.warner()};
+  auto made = mask::anonymize(around, wanted.name, parent.name, options, rules);
+  progress.finish();
+  if (!made) return std::move(made).error();
+  return std::move(made->manifest);
+}
+
 }  // namespace
 
-Result<bool> make_branch(Store& store, const NewBranch& wanted,
-                         const std::function<void(const std::string&)>& warn) {
+Result<bool> make_branch(Context& context, const std::shared_ptr<Store>& shared, const NewBranch& wanted) {
+  Store& store = *shared;
+  std::optional<mask::Rules> rules;
+  if (!wanted.anonymized.empty()) {
+    BFS_ASSIGN(rules, mask::load_rules(wanted.anonymized));
+  }
+  const mask::Rules* rules_or_none = rules ? &*rules : nullptr;
   if (store.has_branch(wanted.name)) {
     if (!wanted.if_not_exists) {
       return make_error(Kind::exists, "it exists already", "--if-not-exists accepts that");
     }
-    BFS_TRY(check_same_parent(store, wanted));
+    BFS_TRY(check_same(store, wanted, rules_or_none));
     return false;
   }
   BFS_ASSIGN(const BranchInfo parent, find_branch(store, wanted.parent));
   if (wanted.checkpoint) {
     auto done = checkpoint_branch(store, parent);
     if (!done) {
-      warn(fmt::format("no checkpoint in \"{}\", the first start takes longer: {}", parent.name, done.error().what));
+      context.warn(
+          fmt::format("no checkpoint in \"{}\", the first start takes longer: {}", parent.name, done.error().what));
     }
   }
   BFS_TRY(Interrupt::check());
@@ -46,16 +78,17 @@ Result<bool> make_branch(Store& store, const NewBranch& wanted,
   options.is_protected = wanted.is_protected;
   options.postgres = inherited_facts(parent.manifest);
   if (wanted.ttl > 0) options.expires = store.env().now().tv_sec + wanted.ttl;
-  auto made = create_branch(store, wanted.name, parent.name, options);
+  auto made = rules ? make_masked(context, shared, wanted, parent, options, *rules)
+                    : create_branch(store, wanted.name, parent.name, options);
   if (!made) {
     // Somebody else was faster by a moment.
     if (made.error().kind != Kind::exists || !wanted.if_not_exists) return std::move(made).error();
-    BFS_TRY(check_same_parent(store, wanted));
+    BFS_TRY(check_same(store, wanted, rules_or_none));
     return false;
   }
   if (made->expires != 0) {
     auto scheduled = schedule_expiry(store, wanted.name, *made);
-    if (!scheduled) warn("it will expire only after the next gc: " + scheduled.error().what);
+    if (!scheduled) context.warn("it will expire only after the next gc: " + scheduled.error().what);
   }
   pack_when_deep(store, parent.name, made->stack);
   return true;

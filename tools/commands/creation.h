@@ -4,10 +4,11 @@
 // of branches (P5).
 #pragma once
 
-#include <functional>
+#include <memory>
 #include <string>
 
 #include "layers/store/branches.h"
+#include "tools/context.h"
 
 namespace branchfs {
 
@@ -17,11 +18,12 @@ struct NewBranch {
   std::int64_t ttl = 0;  // seconds; 0: for ever
   bool is_protected = false;
   bool if_not_exists = false;
+  std::string anonymized;      // a rule file; empty: as its parent is
   bool checkpoint = true;  // ask a running parent for one, so that the child's recovery is short
 };
 
-// True when it was made, false when it existed (if_not_exists). exists: also when the existing one has another parent.
-Result<bool> make_branch(Store& store, const NewBranch& wanted,
-                         const std::function<void(const std::string&)>& warn);
+// True when it was made, false when it existed (if_not_exists). exists: also when the existing one has another parent or other
+// rules. With rules it returns when the branch is masked and proven.
+Result<bool> make_branch(Context& context, const std::shared_ptr<Store>& store, const NewBranch& wanted);
 
 }  // namespace branchfs

@@ -285,6 +285,7 @@ void add_run(CommandLine& line) {
                            "CMD finds PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE and DATABASE_URL.\n"
                            "The server runs with fsync off: nothing of it outlives the command.\n");
   app.add_option("--from", request->parent, "Branch off here (default: the only root)")->type_name("PARENT");
+  app.add_option("--anonymized", request->anonymized, "Mask the branch by these rules first")->type_name("RULES");
   app.add_flag("--keep-on-failure", request->keep_on_failure, "Keep the branch when CMD fails");
   line.bind({&app, "run", [&line] { return line.tail().empty() ? "a command" : fmt::format("\"{}\"", line.tail().front()); },
              [request, &line](Context& context) {

@@ -22,8 +22,9 @@ bool is_program(const std::string& name) {
   return ::access(name.c_str(), X_OK) == 0;
 }
 
-Result<pg::Access> bring_up(Context& context, Store& store, const NewBranch& wanted) {
-  BFS_TRY(make_branch(store, wanted, context.warner()));
+Result<pg::Access> bring_up(Context& context, const std::shared_ptr<Store>& shared, const NewBranch& wanted) {
+  BFS_TRY(make_branch(context, shared, wanted));
+  Store& store = *shared;
   BFS_ASSIGN(const OperationLock lock, OperationLock::acquire(store, wanted.name));
   StartRequest request;
   request.throw_away = true;
@@ -64,13 +65,14 @@ Result<int> run(Context& context, const RunRequest& request) {
   NewBranch wanted;
   wanted.name = "run-" + store->env().new_id().hex().substr(0, 12);
   wanted.parent = request.parent;
+  wanted.anonymized = request.anonymized;
   if (wanted.parent.empty()) {
     BFS_ASSIGN(wanted.parent, default_parent(*store));
   }
   // Signals are noted from here on, but for the time CMD runs: they are passed on to it then.
   const Interrupt interrupt;
   BFS_ASSIGN(RunnerTicket ticket, RunnerTicket::issue(*store, wanted.name));
-  auto access = bring_up(context, *store, wanted);
+  auto access = bring_up(context, store, wanted);
   if (!access) {
     ignore(bring_down(*store, wanted.name, ticket));  // what is left is the next command's to remove
     return std::move(access).error();

@@ -15,6 +15,7 @@ namespace branchfs {
 
 struct RunRequest {
   std::string parent;  // empty: the store's only root
+  std::string anonymized;  // a rule file
   bool keep_on_failure = false;
   std::vector<std::string> command;
 };

@@ -7,6 +7,7 @@
 #include "layers/jobs/jobs.h"
 #include "tools/command_line.h"
 #include "tools/commands/branch_view.h"
+#include "tools/commands/certificate.h"
 #include "tools/commands/commands.h"
 #include "tools/import/import.h"
 #include "tools/pg/text.h"
@@ -129,6 +130,7 @@ std::string show_text(const BranchView& view, const Usage& usage, const std::vec
   field("reclaimable", format_bytes(usage.reclaimable()));
   field("postgres", facts.major == 0 ? "" : fmt::format("{}", facts.major));
   field("port", facts.port == 0 ? "" : fmt::format("{}", facts.port));
+  text += describe_masking(manifest);
   if (!facts.neutralized.empty()) text += "neutralized\n";
   for (const std::string& line : facts.neutralized) text += "  " + line + "\n";
   return text;
@@ -156,6 +158,7 @@ Result<int> show_branch(Context& context, const std::string& name) {
         json["children"] = children;
         json["generations"] = branch.manifest.stack.size() + 1;
         json["usage"] = usage_json(used);
+        json["masking"] = masking_json(branch.manifest);
         json["postgres"] = {{"major", facts.major}, {"neutralized", facts.neutralized}};
         return json;
       },

@@ -1,0 +1,283 @@
+#include "tools/mask/engine/closing.h"
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <set>
+#include <system_error>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "tools/interrupt.h"
+#include "tools/mask/engine/steps.h"
+#include "tools/mask/rules/expression.h"
+#include "tools/pg/control_file.h"
+#include "tools/pg/identity.h"
+#include "tools/pg/text.h"
+
+namespace branchfs::mask {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Catalogs whose dead or live rows may quote data, for databases in which nothing was masked.
+constexpr const char* kTellingCatalogs =
+    "('pg_statistic', 'pg_statistic_ext_data', 'pg_attribute', 'pg_attrdef', 'pg_largeobject', 'pg_description')";
+
+Status vacuum_catalogs(pg::Session& session, const std::string& condition) {
+  BFS_ASSIGN(const auto rows, session.query(fmt::format(
+                                  "SELECT pg_catalog.string_agg('pg_catalog.' || pg_catalog.quote_ident(relname), ', ' ORDER BY oid) "
+                                  "FROM pg_catalog.pg_class WHERE relnamespace = 'pg_catalog'::pg_catalog.regnamespace "
+                                  "AND relkind = 'r' AND {}",
+                                  condition)));
+  if (rows.empty() || rows[0][0].empty()) return {};
+  return session.execute("VACUUM (FULL) " + rows[0][0]);
+}
+
+// Settings of roles and databases with a dot in their name are an application's own: keys and tokens live there.
+Status reset_settings(pg::Session& session, Cleared& cleared) {
+  BFS_ASSIGN(const auto rows, session.query(R"(
+    SELECT pg_catalog.split_part(setting, '=', 1), COALESCE(r.rolname, ''), COALESCE(d.datname, '')
+    FROM pg_catalog.pg_db_role_setting s CROSS JOIN LATERAL pg_catalog.unnest(s.setconfig) AS setting
+    LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.setrole LEFT JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
+    WHERE pg_catalog.strpos(pg_catalog.split_part(setting, '=', 1), '.') > 0)"));
+  for (const auto& row : rows) {
+    std::string target;
+    if (row[1].empty()) {
+      target = "DATABASE " + quote_name(row[2]);
+    } else {
+      target = "ROLE " + quote_name(row[1]) + (row[2].empty() ? "" : " IN DATABASE " + quote_name(row[2]));
+    }
+    // "a.b" is a name of two parts.
+    const std::size_t dot = row[0].find('.');
+    BFS_TRY(session.execute(fmt::format("ALTER {} RESET {}.{}", target, quote_name(row[0].substr(0, dot)),
+                                        quote_name(row[0].substr(dot + 1)))));
+    cleared.done.push_back(fmt::format("setting {} of {}", row[0], target));
+  }
+  return {};
+}
+
+Status clear_roles(pg::Session& session, Cleared& cleared) {
+  BFS_ASSIGN(const auto rows,
+             session.query("SELECT rolname FROM pg_catalog.pg_authid WHERE rolpassword IS NOT NULL ORDER BY 1"));
+  for (const auto& row : rows) BFS_TRY(session.execute(fmt::format("ALTER ROLE {} PASSWORD NULL", quote_name(row[0]))));
+  if (!rows.empty()) cleared.done.push_back(fmt::format("passwords of {} roles", rows.size()));
+  return {};
+}
+
+Status clear_mappings(pg::Session& session, Cleared& cleared) {
+  BFS_ASSIGN(const auto rows, session.query(R"(
+    SELECT CASE WHEN m.umuser = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(r.rolname) END, s.srvname,
+           pg_catalog.split_part(o, '=', 1)
+    FROM pg_catalog.pg_user_mapping m JOIN pg_catalog.pg_foreign_server s ON s.oid = m.umserver
+    LEFT JOIN pg_catalog.pg_roles r ON r.oid = m.umuser CROSS JOIN LATERAL pg_catalog.unnest(m.umoptions) AS o)"));
+  for (const auto& row : rows) {
+    // Without validation by a wrapper that is not installed: the row itself.
+    BFS_TRY(session.execute(fmt::format("ALTER USER MAPPING FOR {} SERVER {} OPTIONS (DROP {})", row[0], quote_name(row[1]),
+                                        quote_name(row[2]))));
+  }
+  if (!rows.empty()) cleared.done.push_back(fmt::format("{} options of user mappings", rows.size()));
+  return {};
+}
+
+Status clear_subscriptions(pg::Session& session, Cleared& cleared) {
+  BFS_ASSIGN(const auto rows, session.query("SELECT s.subname FROM pg_catalog.pg_subscription s JOIN pg_catalog.pg_database d "
+                                            "ON d.oid = s.subdbid WHERE d.datname = pg_catalog.current_database()"));
+  for (const auto& row : rows) {
+    BFS_TRY(session.execute(fmt::format("ALTER SUBSCRIPTION {} CONNECTION ''", quote_name(row[0]))));
+    cleared.done.push_back(fmt::format("connection of subscription {}", row[0]));
+  }
+  return {};
+}
+
+Status drop_large_objects(pg::Session& session, const Defaults& defaults, Cleared& cleared) {
+  if (defaults.large_objects != Policy::drop) return {};
+  BFS_ASSIGN(const auto rows, session.query("SELECT count(pg_catalog.lo_unlink(oid)) FROM pg_catalog.pg_largeobject_metadata"));
+  if (rows[0][0] != "0") cleared.done.push_back(fmt::format("{} large objects", rows[0][0]));
+  return {};
+}
+
+// ANALYZE leaves the statistics of an empty table as they were.
+Status renew_statistics(pg::Session& session) {
+  BFS_TRY(session.execute("DELETE FROM pg_catalog.pg_statistic WHERE starelid >= 16384"));
+  BFS_TRY(session.execute("DELETE FROM pg_catalog.pg_statistic_ext_data"));
+  return session.execute("ANALYZE");
+}
+
+// --- files -------------------------------------------------------------------------------------------
+
+constexpr std::array kTopLevel = {"PG_VERSION",      "base",         "global",       "pg_commit_ts",
+                                  "pg_dynshmem",     "pg_logical",   "pg_multixact", "pg_notify",
+                                  "pg_replslot",     "pg_serial",    "pg_snapshots", "pg_stat",
+                                  "pg_stat_tmp",     "pg_subtrans",  "pg_tblspc",    "pg_twophase",
+                                  "pg_wal",          "pg_xact",      "postgresql.conf", "postgresql.auto.conf",
+                                  "branchfs.conf",   "pg_hba.conf",  "pg_ident.conf", "branchfs.crt",
+                                  "branchfs.key"};
+// Emptied; the server fills them again.
+constexpr std::array kEmptied = {"pg_dynshmem", "pg_notify",   "pg_replslot", "pg_serial", "pg_snapshots",
+                                 "pg_stat",     "pg_stat_tmp", "pg_twophase", "pg_wal/archive_status",
+                                 "pg_logical/snapshots", "pg_logical/mappings"};
+
+template <class Names>
+bool contains(const Names& names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+Status remove_path(const fs::path& path) {
+  std::error_code error;
+  fs::remove_all(path, error);
+  if (error) return sys_error(fmt::format("remove {}", path.filename().string()), error.value());
+  return {};
+}
+
+Result<std::vector<fs::directory_entry>> entries(const fs::path& dir) {
+  std::vector<fs::directory_entry> found;
+  std::error_code error;
+  fs::directory_iterator walk(dir, error);
+  if (error == std::errc::no_such_file_or_directory) return found;
+  for (; !error && walk != fs::directory_iterator(); walk.increment(error)) found.push_back(*walk);
+  if (error) return sys_error(fmt::format("read {}", dir.filename().string()), error.value());
+  return found;
+}
+
+struct Wiper {
+  fs::path root;
+  std::vector<std::string> removed;
+
+  Status remove(const fs::path& path) {
+    BFS_TRY(remove_path(path));
+    removed.push_back(path.lexically_relative(root).string());
+    return {};
+  }
+
+  Status unknown_entries() {
+    BFS_ASSIGN(const auto all, entries(root));
+    for (const auto& entry : all) {
+      if (!contains(kTopLevel, entry.path().filename().string())) BFS_TRY(remove(entry.path()));
+    }
+    return {};
+  }
+
+  Status emptied() {
+    for (const char* name : kEmptied) {
+      BFS_ASSIGN(const auto all, entries(root / name));
+      for (const auto& entry : all) BFS_TRY(remove(entry.path()));
+    }
+    return {};
+  }
+
+  // The segments from the last checkpoint on, and timeline histories.
+  Status wal(const std::string& first_segment) {
+    BFS_ASSIGN(const auto all, entries(root / "pg_wal"));
+    for (const auto& entry : all) {
+      const std::string name = entry.path().filename().string();
+      if (name == "archive_status" || name.ends_with(".history")) continue;
+      // Beyond the timeline (8 digits) names order as segments do.
+      const bool segment = name.size() == 24 && name.find_first_not_of("0123456789ABCDEF") == std::string::npos;
+      if (segment && name.substr(8) >= first_segment.substr(8)) continue;
+      BFS_TRY(remove(entry.path()));
+    }
+    return {};
+  }
+
+  // Files of a database's directory ("base/16384") that no relation of it has: left by crashes, temporary tables, caches.
+  Status database(const std::string& dir, const RelationMap& known) {
+    BFS_ASSIGN(const auto all, entries(root / dir));
+    for (const auto& entry : all) {
+      const std::string name = entry.path().filename().string();
+      if (name == "PG_VERSION" || name == "pg_filenode.map" || name == "pg_control") continue;
+      if (relation_of(known, dir + "/" + name) != nullptr) continue;
+      BFS_TRY(remove(entry.path()));
+    }
+    return {};
+  }
+
+  Status temporary_files(const std::string& space) { return remove_path(root / space / "pgsql_tmp"); }
+};
+
+// Comments quote what production's configuration said.
+Status strip_comments(const fs::path& path) {
+  auto text = pg::read_file(path.string());
+  if (!text) return {};  // a file that is not there says nothing
+  std::string kept;
+  for (const std::string& line : pg::split(*text, '\n')) {
+    const std::string_view content = pg::trim(line);
+    if (content.empty() || content.front() == '#') continue;
+    kept += line + "\n";
+  }
+  return pg::write_file(path.string(), kept);
+}
+
+Result<std::string> first_wal_segment(const pg::ServerSpec& server) {
+  BFS_ASSIGN(const pg::ControlFile control, pg::read_control_file(server.data_dir));
+  if (control.wal_segment_size == 0) return make_error(Kind::damaged, "pg_control names no segment size");
+  const std::uint64_t segment = control.redo / control.wal_segment_size;
+  const std::uint64_t per_file = (std::uint64_t{1} << 32U) / control.wal_segment_size;
+  return fmt::format("{:08X}{:08X}{:08X}", control.timeline, segment / per_file, segment % per_file);
+}
+
+}  // namespace
+
+Status close_database(pg::Session& session, const Defaults& defaults, bool masked, Cleared& cleared) {
+  if (masked) {
+    if (does_step("labels")) BFS_TRY(session.execute("DELETE FROM pg_catalog.pg_seclabel WHERE provider = 'anon'"));
+    if (does_step("mappings")) BFS_TRY(clear_mappings(session, cleared));
+    if (does_step("large-objects")) BFS_TRY(drop_large_objects(session, defaults, cleared));
+  }
+  if (does_step("subscriptions")) BFS_TRY(clear_subscriptions(session, cleared));
+  if (masked && does_step("statistics")) BFS_TRY(renew_statistics(session));
+  BFS_TRY(Interrupt::check());
+  if (!does_step("catalogs")) return {};
+  return vacuum_catalogs(session, masked ? "NOT relisshared" : fmt::format("relname IN {}", kTellingCatalogs));
+}
+
+Status close_cluster(pg::Session& session, const Defaults& defaults, Cleared& cleared) {
+  if (defaults.lock_roles && does_step("roles")) BFS_TRY(clear_roles(session, cleared));
+  if (does_step("settings")) BFS_TRY(reset_settings(session, cleared));
+  if (does_step("shared-catalogs")) BFS_TRY(vacuum_catalogs(session, "relisshared"));
+  return {};
+}
+
+Status flush_wal(pg::Session& session) {
+  if (!does_step("wal")) return session.execute("CHECKPOINT");
+  for (int round = 0; round < 2; ++round) {
+    BFS_TRY(session.execute("CHECKPOINT"));
+    BFS_TRY(session.execute("SELECT pg_catalog.pg_switch_wal()"));
+  }
+  return session.execute("CHECKPOINT");
+}
+
+Status wipe_directory(const pg::ServerSpec& server, const RelationMap& known, const std::vector<std::string>& databases,
+                      Cleared& cleared) {
+  const pg::ActAs owner(server.user);
+  Wiper wiper{server.data_dir, {}};
+  if (does_step("allow-list")) BFS_TRY(wiper.unknown_entries());
+  if (does_step("server-state")) BFS_TRY(wiper.emptied());
+  if (does_step("wal")) {
+    BFS_ASSIGN(const std::string segment, first_wal_segment(server));
+    BFS_TRY(wiper.wal(segment));
+  }
+  if (does_step("orphans")) {
+    std::set<std::string> spaces = {"base"};
+    BFS_ASSIGN(const auto tablespaces, entries(wiper.root / "pg_tblspc"));
+    for (const auto& space : tablespaces) {
+      BFS_ASSIGN(const auto versions, entries(space.path()));
+      for (const auto& version : versions) spaces.insert(version.path().lexically_relative(wiper.root).string());
+    }
+    BFS_TRY(wiper.database("global", known));
+    for (const std::string& space : spaces) {
+      BFS_TRY(wiper.temporary_files(space));
+      for (const std::string& oid : databases) BFS_TRY(wiper.database(space + "/" + oid, known));
+    }
+  }
+  if (does_step("configuration")) {
+    for (const char* name : {"postgresql.conf", "postgresql.auto.conf", "pg_hba.conf", "pg_ident.conf"}) {
+      BFS_TRY(strip_comments(wiper.root / name));
+    }
+  }
+  if (!wiper.removed.empty()) cleared.done.push_back(fmt::format("{} files that no relation owns", wiper.removed.size()));
+  return {};
+}
+
+}  // namespace branchfs::mask

@@ -1,0 +1,445 @@
+#include "tools/mask/engine/database.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <set>
+#include <unordered_set>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "tools/interrupt.h"
+#include "tools/mask/engine/steps.h"
+#include "tools/mask/engine/workers.h"
+#include "tools/mask/module/module.h"
+
+namespace branchfs::mask {
+namespace {
+
+constexpr std::size_t kTrialRows = 500;
+// More than this share of a column's sampled originals among its new values is no chance: the mask does nothing.
+constexpr double kUnchangedLimit = 0.5;
+constexpr std::size_t kFewWitnesses = 8;
+
+std::uint64_t number(const std::string& text) { return std::strtoull(text.c_str(), nullptr, 10); }
+
+bool rewrites(Way way) { return way == Way::alter || way == Way::update || way == Way::rewrite || way == Way::truncate; }
+
+// Values that reappear on purpose: shuffled columns and rules that leave some rows alone.
+bool may_keep_values(const ColumnPlan& column) { return column.action == Action::shuffle || !column.whole; }
+
+// Text of a PostgreSQL array literal.
+std::string array_literal(const std::vector<std::string>& values) {
+  std::string text = "{";
+  for (const std::string& value : values) {
+    if (text.size() > 1) text += ',';
+    text += '"';
+    for (const char c : value) {
+      if (c == '"' || c == '\\') text += '\\';
+      text += c;
+    }
+    text += '"';
+  }
+  return text + "}";
+}
+
+}  // namespace
+
+Result<pg::Session> DatabaseMasking::connect() const {
+  BFS_ASSIGN(pg::Session session, tools_.branch->connect(database_));
+  BFS_TRY(session.execute_with_bytes(fmt::format("SELECT {}.set_key($1)", kSchema), tools_.key->bytes()));
+  return session;
+}
+
+Status DatabaseMasking::prepare(const RuleSet& rules) {
+  BFS_ASSIGN(pg::Session plain, tools_.branch->connect(database_));
+  BFS_TRY(plain.execute(fmt::format("DROP SCHEMA IF EXISTS {} CASCADE", kSchema)));
+  BFS_ASSIGN(schema_, read_schema(plain));
+  BFS_TRY(plain.execute(install_sql(tools_.module)));
+  const Ask ask = [&](const std::string& sql) { return plain.query(sql); };
+  BFS_ASSIGN(plan_, make_plan(rules, schema_, ask));
+  if (plan_.refused()) return {};
+  drop_references_to_reloaded();
+  for (const TablePlan& table : plan_.tables) {
+    if (table.columns.empty() && table.way != Way::truncate) continue;
+    planned_.push_back(&table);
+    TableFacts facts{fmt::format("{}.{}", table.schema, table.table), table.way, 0, 0, {}};
+    for (const ColumnPlan& column : table.columns) facts.columns.push_back({column.column, column.description});
+    facts_.push_back(std::move(facts));
+  }
+  BFS_ASSIGN(pg::Session session, connect());
+  for (const TablePlan* table : planned_) {
+    if (table->columns.empty()) continue;
+    BFS_TRY(try_expressions(session, *table));
+    if (!plan_.refused()) BFS_TRY(try_checks(session, *table));
+  }
+  return {};
+}
+
+void DatabaseMasking::refuse(const TablePlan& table, const std::string& what, const std::string& hint) {
+  plan_.findings.push_back(
+      {Finding::Level::error, fmt::format("{}.{}.{}", database_, table.schema, table.table), what, hint});
+}
+
+// Runs in a transaction that is rolled back: what is found here would otherwise stop a run half-way.
+Status DatabaseMasking::try_expressions(pg::Session& session, const TablePlan& table) {
+  BFS_TRY(session.execute("BEGIN"));
+  auto tried = [&]() -> Status {
+    for (const std::string& sql : table.before) BFS_TRY(session.execute(sql));
+    return {};
+  }();
+  if (!tried) refuse(table, tried.error().what, "see the rules of this table");
+  for (const ColumnPlan& column : table.columns) {
+    if (!tried) break;
+    BFS_TRY(session.execute("SAVEPOINT trial"));
+    const std::string source = fmt::format("(SELECT * FROM {} LIMIT {}) AS t", table.qualified, kTrialRows);
+    auto rows = session.query(fmt::format("SELECT count(*) FROM (SELECT {} AS v FROM {} OFFSET 0) AS x WHERE v IS NOT NULL",
+                                          column.sql, source));
+    if (!rows) {
+      plan_.findings.push_back({Finding::Level::error,
+                                fmt::format("{}.{}.{}.{}", database_, table.schema, table.table, column.column),
+                                fmt::format("{}: {}", column.description, rows.error().what), "correct the expression"});
+      BFS_TRY(session.execute("ROLLBACK TO SAVEPOINT trial"));
+    }
+  }
+  return session.execute("ROLLBACK");
+}
+
+// Whether masked rows would satisfy the table's NOT NULL and CHECK constraints, on a sample.
+Status DatabaseMasking::try_checks(pg::Session& session, const TablePlan& table) {
+  const Table* known = schema_.table(table.oid);
+  if (known == nullptr || known->kind == 'm') return {};
+  BFS_ASSIGN(const auto checks,
+             session.query(fmt::format("SELECT conname, pg_catalog.pg_get_expr(conbin, conrelid) FROM pg_catalog.pg_constraint "
+                                       "WHERE conrelid = {} AND contype = 'c' AND convalidated",
+                                       table.oid)));
+  std::vector<std::string> targets;
+  for (const Column& column : known->columns) {
+    const auto planned = std::find_if(table.columns.begin(), table.columns.end(),
+                                      [&](const ColumnPlan& p) { return p.column == column.name; });
+    const std::string name = quote_name(column.name);
+    targets.push_back(planned == table.columns.end() ? name : fmt::format("({}) AS {}", planned->sql, name));
+  }
+  const std::string masked = fmt::format("(SELECT {} FROM (SELECT * FROM {} LIMIT {}) AS t OFFSET 0) AS {}",
+                                         fmt::join(targets, ", "), table.qualified, kTrialRows, quote_name(known->name));
+  std::vector<std::string> conditions;
+  std::vector<std::string> names;
+  for (const auto& row : checks) {
+    conditions.push_back(fmt::format("count(*) FILTER (WHERE NOT ({}))", row[1]));
+    names.push_back("CHECK constraint " + row[0]);
+  }
+  for (const ColumnPlan& column : table.columns) {
+    const Column* definition = known->find(column.column);
+    if (definition == nullptr || !definition->not_null) continue;
+    conditions.push_back(fmt::format("count(*) FILTER (WHERE {} IS NULL)", quote_name(column.column)));
+    names.push_back("NOT NULL of column " + column.column);
+  }
+  if (conditions.empty()) return {};
+  BFS_TRY(session.execute("BEGIN"));
+  for (const std::string& sql : table.before) BFS_TRY(session.execute(sql));
+  auto rows = session.query(fmt::format("SELECT {} FROM {}", fmt::join(conditions, ", "), masked));
+  BFS_TRY(session.execute("ROLLBACK"));
+  if (!rows) return std::move(rows).error().context(fmt::format("check constraints of {}.{}", table.schema, table.table));
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (number((*rows)[0][i]) == 0) continue;
+    refuse(table, fmt::format("masked rows violate {} ({} of a sample of {})", names[i], (*rows)[0][i], kTrialRows),
+           "use a mask whose values it accepts");
+  }
+  return {};
+}
+
+std::vector<const TablePlan*> DatabaseMasking::work() const {
+  std::vector<const TablePlan*> tables;
+  for (const TablePlan& table : plan_.tables) {
+    if (rewrites(table.way)) tables.push_back(&table);
+  }
+  return tables;
+}
+
+Status DatabaseMasking::count(pg::Session& session, std::size_t fact, bool before) {
+  const TablePlan& table = *planned_[fact];
+  std::string columns = "count(*)";
+  for (const ColumnPlan& column : table.columns) columns += fmt::format(", count(*) - count({})", quote_name(column.column));
+  BFS_ASSIGN(const auto rows, session.query(fmt::format("SELECT {} FROM {}", columns, table.qualified)));
+  TableFacts& facts = facts_[fact];
+  (before ? facts.rows_before : facts.rows_after) = number(rows[0][0]);
+  for (std::size_t i = 0; i < facts.columns.size(); ++i) {
+    (before ? facts.columns[i].nulls_before : facts.columns[i].nulls_after) = number(rows[0][i + 1]);
+  }
+  return {};
+}
+
+Status DatabaseMasking::sample(pg::Session& session, const TablePlan& table, TableFacts& facts, WitnessSet& witnesses,
+                               std::mutex& mutex) {
+  std::string columns;
+  std::vector<std::size_t> which;
+  for (std::size_t i = 0; i < table.columns.size(); ++i) {
+    const ColumnPlan& column = table.columns[i];
+    if (column.witness.empty()) continue;
+    const std::string value = column.applies.empty()
+                                  ? fmt::format("({})", column.witness)
+                                  : fmt::format("CASE WHEN ({}) IS TRUE THEN ({}) END", column.applies, column.witness);
+    columns += fmt::format("{}{}", columns.empty() ? "" : ", ", value);
+    which.push_back(i);
+  }
+  if (which.empty()) return {};
+  // Some more rows than witnesses are wanted, because of NULLs and duplicates.
+  const double wanted = 2.0 * static_cast<double>(kWitnessesPerColumn);
+  std::string from = table.qualified;
+  if (static_cast<double>(facts.rows_before) > wanted * 1.5) {
+    from += fmt::format(" TABLESAMPLE SYSTEM ({:.6f})", 100.0 * wanted / static_cast<double>(facts.rows_before));
+  }
+  BFS_ASSIGN(const auto rows,
+             session.query(fmt::format("SELECT {} FROM {} LIMIT {}", columns, from, static_cast<std::uint64_t>(wanted))));
+  const std::scoped_lock lock(mutex);
+  for (std::size_t i = 0; i < which.size(); ++i) {
+    ColumnFacts& column = facts.columns[which[i]];
+    const Column* definition = schema_.table(table.oid)->find(column.column);
+    column.witness_column = witnesses.add_column(fmt::format("{}.{}.{}", database_, facts.table, column.column),
+                                                 definition == nullptr ? "text" : definition->base_type);
+    for (const auto& row : rows) {
+      if (column.witnesses >= kWitnessesPerColumn) break;
+      if (!row[i].empty() && witnesses.add(column.witness_column, row[i])) ++column.witnesses;
+    }
+  }
+  return {};
+}
+
+Status DatabaseMasking::gather(WitnessSet& witnesses) {
+  std::mutex mutex;
+  return run_jobs(
+      planned_.size(), tools_.threads, [this] { return connect(); },
+      [this] { ignore(tools_.branch->stop(pg::StopMode::immediate)); },
+      [&](pg::Session& session, std::size_t i) -> Status {
+        BFS_TRY(count(session, i, true));
+        return sample(session, *planned_[i], facts_[i], witnesses, mutex);
+      });
+}
+
+// Where Postgres refuses ALTER … TYPE: out into a temporary table, masked on the way, and in again. An UPDATE would leave dead
+// rows behind, and meet duplicate keys half-way through a permutation. Both copies are written without WAL.
+Status DatabaseMasking::reload(pg::Session& session, const TablePlan& table) const {
+  const Table* known = schema_.table(table.oid);
+  if (known == nullptr) return make_error(Kind::failed, "the table is gone");
+  std::vector<std::string> names;
+  std::vector<std::string> values;
+  for (const Column& column : known->columns) {
+    if (!column.generated.empty()) continue;
+    const auto planned = std::find_if(table.columns.begin(), table.columns.end(),
+                                      [&](const ColumnPlan& p) { return p.column == column.name; });
+    names.push_back(quote_name(column.name));
+    values.push_back(planned == table.columns.end() ? names.back() : fmt::format("({}) AS {}", planned->sql, names.back()));
+  }
+  const std::string copy = fmt::format("pg_temp.{}_copy", kSchema);
+  BFS_TRY(session.execute(fmt::format("CREATE TEMPORARY TABLE {} ON COMMIT DROP AS SELECT {} FROM ONLY {}", copy,
+                                      fmt::join(values, ", "), table.qualified)));
+  BFS_TRY(session.execute("TRUNCATE TABLE ONLY " + table.qualified));
+  return session.execute(fmt::format("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {}", table.qualified,
+                                     fmt::join(names, ", "), fmt::join(names, ", "), copy));
+}
+
+Status DatabaseMasking::change(pg::Session& session, const TablePlan& table) const {
+  switch (table.way) {
+    case Way::update: return reload(session, table);
+    case Way::truncate: return session.execute("TRUNCATE TABLE " + table.qualified);
+    default: return session.execute(table.statement);
+  }
+}
+
+Status DatabaseMasking::rewrite_table(pg::Session& session, const TablePlan& table) const {
+  if (table.way == Way::rewrite) {
+    BFS_TRY(session.execute("VACUUM (FULL) " + table.qualified));
+    for (const std::string& sql : table.after) BFS_TRY(session.execute(sql));
+    return {};
+  }
+  BFS_TRY(session.execute("BEGIN"));
+  for (const std::string& sql : table.before) BFS_TRY(session.execute(sql));
+  BFS_TRY(change(session, table));
+  for (const std::string& sql : table.after) BFS_TRY(session.execute(sql));
+  return session.execute("COMMIT");
+}
+
+// TRUNCATE wants nobody to refer to the table.
+void DatabaseMasking::drop_references_to_reloaded() {
+  std::set<std::uint32_t> dropped;
+  for (const ForeignKey& key : plan_.drop_foreign_keys) dropped.insert(key.oid);
+  std::set<std::uint32_t> reloaded;
+  for (const TablePlan& plan : plan_.tables) {
+    if (plan.way != Way::update && plan.way != Way::truncate) continue;
+    // A key to a partitioned table is one to each of its partitions.
+    for (const Table* table = schema_.table(plan.oid); table != nullptr; table = schema_.table(table->parent)) {
+      reloaded.insert(table->oid);
+    }
+  }
+  for (const ForeignKey& key : schema_.foreign_keys) {
+    if (!key.inherited && reloaded.contains(key.to_table) && dropped.insert(key.oid).second) {
+      plan_.drop_foreign_keys.push_back(key);
+    }
+  }
+}
+
+Status DatabaseMasking::rewrite() {
+  {
+    BFS_ASSIGN(pg::Session session, connect());
+    BFS_TRY(session.execute("BEGIN"));
+    for (const ForeignKey& key : plan_.drop_foreign_keys) {
+      const Table* from = schema_.table(key.from_table);
+      if (from == nullptr) return make_error(Kind::failed, fmt::format("foreign key {} has no table", key.name));
+      BFS_TRY(session.execute(fmt::format("ALTER TABLE {} DROP CONSTRAINT {}", from->qualified(), quote_name(key.name))));
+    }
+    BFS_TRY(session.execute("COMMIT"));
+  }
+  const std::vector<const TablePlan*> tables = work();
+  return run_jobs(
+      tables.size(), tools_.threads, [this] { return connect(); },
+      [this] { ignore(tools_.branch->stop(pg::StopMode::immediate)); },
+      [&](pg::Session& session, std::size_t i) -> Status {
+        const std::string name = fmt::format("{}.{}.{}", database_, tables[i]->schema, tables[i]->table);
+        tools_.starting(name);
+        auto done = rewrite_table(session, *tables[i]);
+        if (!done) return std::move(done).error().context("table " + name);
+        tools_.finished(tables[i]->bytes);
+        return {};
+      });
+}
+
+Status DatabaseMasking::restore() {
+  // One at a time: each takes a lock on two tables.
+  auto added = run_jobs(
+      plan_.drop_foreign_keys.size(), 1, [this] { return connect(); },
+      [this] { ignore(tools_.branch->stop(pg::StopMode::immediate)); },
+      [&](pg::Session& session, std::size_t i) -> Status {
+        const ForeignKey& key = plan_.drop_foreign_keys[i];
+        const Table* from = schema_.table(key.from_table);
+        auto back = session.execute(fmt::format("ALTER TABLE {} ADD CONSTRAINT {} {}", from->qualified(),
+                                                quote_name(key.name), key.definition));
+        if (back) return {};
+        return std::move(back).error().context(fmt::format("foreign key {} of {}.{}", key.name, database_, from->plain()));
+      });
+  BFS_TRY(std::move(added));
+  BFS_ASSIGN(pg::Session session, connect());
+  for (const std::string& view : schema_.materialized_views) {
+    BFS_TRY(Interrupt::check());
+    if (does_step("refresh")) BFS_TRY(session.execute("REFRESH MATERIALIZED VIEW " + view));
+  }
+  return {};
+}
+
+Status DatabaseMasking::find_regenerated(pg::Session& session, std::size_t fact, WitnessSet& witnesses,
+                                         std::mutex& mutex) {
+  const TablePlan& table = *planned_[fact];
+  for (std::size_t c = 0; c < table.columns.size(); ++c) {
+    ColumnFacts& column = facts_[fact].columns[c];
+    if (column.witness_column == SIZE_MAX || column.witnesses == 0) continue;
+    std::vector<std::string> values;
+    {
+      const std::scoped_lock lock(mutex);
+      values = witnesses.values(column.witness_column);
+    }
+    BFS_ASSIGN(const auto rows, session.query(fmt::format("SELECT DISTINCT ({0}) FROM {1} WHERE ({0}) = ANY ($1::text[])",
+                                                          table.columns[c].witness, table.qualified),
+                                              {array_literal(values)}));
+    column.regenerated = rows.size();
+    const std::scoped_lock lock(mutex);
+    for (const auto& row : rows) witnesses.drop(column.witness_column, row[0]);
+  }
+  return {};
+}
+
+Status DatabaseMasking::check_counts(std::size_t fact) const {
+  const TableFacts& facts = facts_[fact];
+  const std::uint64_t expected = facts.way == Way::truncate ? 0 : facts.rows_before;
+  if (facts.rows_after != expected) {
+    return make_error(Kind::failed, fmt::format("{}.{} has {} rows after masking, not {}", database_, facts.table,
+                                                facts.rows_after, expected));
+  }
+  for (std::size_t c = 0; c < facts.columns.size(); ++c) {
+    const ColumnFacts& column = facts.columns[c];
+    const bool kept = planned_[fact]->columns[c].nulls == "kept" && facts.way != Way::truncate;
+    if (!kept || column.nulls_after == column.nulls_before) continue;
+    return make_error(Kind::failed, fmt::format("{}.{}.{} has {} NULLs after masking, not {}", database_, facts.table,
+                                                column.column, column.nulls_after, column.nulls_before));
+  }
+  return {};
+}
+
+Status DatabaseMasking::check_changed(std::size_t fact) const {
+  const TableFacts& facts = facts_[fact];
+  for (std::size_t c = 0; c < facts.columns.size(); ++c) {
+    const ColumnFacts& column = facts.columns[c];
+    if (column.witnesses < kFewWitnesses || may_keep_values(planned_[fact]->columns[c])) continue;
+    if (static_cast<double>(column.regenerated) < kUnchangedLimit * static_cast<double>(column.witnesses)) continue;
+    return make_error(Kind::refused,
+                      fmt::format("{} leaves {}.{}.{} as it is: {} of {} sampled originals are still its values",
+                                  column.mask, database_, facts.table, column.column, column.regenerated, column.witnesses),
+                      "use a mask that changes the value");
+  }
+  return {};
+}
+
+Status DatabaseMasking::compare(WitnessSet& witnesses, bool untouched) {
+  std::mutex mutex;
+  auto compared = run_jobs(
+      planned_.size(), tools_.threads, [this] { return tools_.branch->connect(database_); },
+      [this] { ignore(tools_.branch->stop(pg::StopMode::immediate)); },
+      [&](pg::Session& session, std::size_t i) -> Status {
+        BFS_TRY(count(session, i, false));
+        return find_regenerated(session, i, witnesses, mutex);
+      });
+  BFS_TRY(std::move(compared));
+  for (std::size_t i = 0; i < planned_.size(); ++i) {
+    if (untouched) BFS_TRY(check_counts(i));
+    BFS_TRY(check_changed(i));
+  }
+  return {};
+}
+
+Result<std::vector<PreviewRow>> DatabaseMasking::preview(std::size_t rows) {
+  std::vector<PreviewRow> shown;
+  BFS_ASSIGN(pg::Session session, connect());
+  for (const TablePlan* table : planned_) {
+    if (table->columns.empty()) continue;
+    std::vector<std::string> columns;
+    std::string targets;
+    for (const ColumnPlan& column : table->columns) {
+      columns.push_back(column.column);
+      targets += fmt::format("{}({})::text, ({})::text", targets.empty() ? "" : ", ", quote_name(column.column), column.sql);
+    }
+    BFS_TRY(session.execute("BEGIN"));
+    for (const std::string& sql : table->before) BFS_TRY(session.execute(sql));
+    BFS_ASSIGN(const auto answer, session.query(fmt::format("SELECT {} FROM {} LIMIT {}", targets, table->qualified, rows)));
+    BFS_TRY(session.execute("ROLLBACK"));
+    for (const auto& row : answer) {
+      PreviewRow preview{fmt::format("{}.{}.{}", database_, table->schema, table->table), columns, {}, {}};
+      for (std::size_t i = 0; i + 1 < row.size(); i += 2) {
+        preview.before.push_back(row[i]);
+        preview.after.push_back(row[i + 1]);
+      }
+      shown.push_back(std::move(preview));
+    }
+  }
+  return shown;
+}
+
+Status DatabaseMasking::clear() {
+  BFS_ASSIGN(pg::Session session, tools_.branch->connect(database_));
+  return session.execute(fmt::format("DROP SCHEMA IF EXISTS {} CASCADE", kSchema));
+}
+
+std::vector<std::uint32_t> DatabaseMasking::must_change() const {
+  std::unordered_set<std::uint32_t> tables;
+  for (const TablePlan* table : work()) tables.insert(table->oid);
+  // What inherits from a table was rewritten with it.
+  for (bool grown = true; grown;) {
+    grown = false;
+    for (const Table& table : schema_.tables) {
+      if (table.parent != 0 && tables.contains(table.parent) && tables.insert(table.oid).second) grown = true;
+    }
+  }
+  for (const Table& table : schema_.tables) {
+    if (table.kind == 'm' && !schema_.materialized_views.empty()) tables.insert(table.oid);
+  }
+  return {tables.begin(), tables.end()};
+}
+
+}  // namespace branchfs::mask

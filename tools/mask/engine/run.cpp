@@ -1,0 +1,630 @@
+#include "tools/mask/engine/run.h"
+
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include <algorithm>
+#include <atomic>
+#include <filesystem>
+#include <set>
+#include <thread>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "tools/interrupt.h"
+#include "tools/mask/engine/closing.h"
+#include "tools/mask/engine/proving.h"
+#include "tools/mask/engine/steps.h"
+#include "tools/mask/module/module.h"
+#include "tools/pg/text.h"
+#include "tools/text.h"
+
+namespace branchfs::mask {
+namespace {
+
+// What else a run writes: catalogs, sort files, write-ahead log.
+constexpr std::uint64_t kSpareBytes = 256ULL << 20U;
+
+struct Database {
+  std::string oid, name;
+  bool open = true;          // can be connected to
+  std::uint64_t tables = 0;  // of users, with or without rows
+  bool masked = false;
+};
+
+bool covers(const RuleSet& rules, const std::string& database) {
+  return std::any_of(rules.rules.begin(), rules.rules.end(), [&](const Rule& rule) {
+    return rule.database.empty() || glob_matches(rule.database, database);
+  });
+}
+
+Result<std::vector<Database>> list_databases(pg::Session& session) {
+  BFS_ASSIGN(const auto rows,
+             session.query("SELECT oid, datname, datallowconn FROM pg_catalog.pg_database ORDER BY oid"));
+  std::vector<Database> all;
+  for (const auto& row : rows) all.push_back({row[0], row[1], row[2] == "t"});
+  return all;
+}
+
+constexpr const char* kUserTables = R"(
+  SELECT count(*) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  WHERE c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't' AND n.nspname <> 'pg_catalog'
+    AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_(toast|temp)')";
+
+// One run on one sealed branch, step by step.
+class Run {
+ public:
+  Run(const Surroundings& around, std::unique_ptr<SealedBranch> branch, const Rules& rules, Key key)
+      : around_(around), branch_(std::move(branch)), rules_(rules), key_(std::move(key)) {}
+
+  SealedBranch& branch() { return *branch_; }
+  WitnessSet& witnesses() { return witnesses_; }
+  std::vector<std::unique_ptr<DatabaseMasking>>& databases() { return masked_; }
+  const RelationMap& before() const { return before_; }
+
+  Status open();
+  Status plan();
+  [[nodiscard]] std::vector<Finding> findings() const;
+  Status gather();
+  Status mask();
+  Result<nlohmann::json> close_and_prove();
+  Status compare(SealedBranch& other);
+  // Every relation that was to be rewritten lies in another file than before.
+  Status check_all_changed(const RelationMap& after) const;
+  Result<Manifest> finish(const nlohmann::json& certificate);
+
+ private:
+  Status install_module();
+  Status look_at_databases();
+  Status settle_other(const Database& database);
+  Status check_space() const;
+  Status close_databases();
+  DatabaseMasking::Tools tools();
+
+  const Surroundings around_;
+  std::unique_ptr<SealedBranch> branch_;
+  const Rules& rules_;
+  Key key_;
+  std::string module_;
+  std::vector<Database> all_;
+  std::vector<std::unique_ptr<DatabaseMasking>> masked_;
+  std::vector<Finding> findings_;
+  RelationMap before_;
+  WitnessSet witnesses_;
+  Cleared cleared_;
+  std::atomic<std::size_t> started_{0};
+  std::atomic<std::uint64_t> bytes_done_{0};
+  std::size_t tables_ = 0;
+  std::uint64_t bytes_ = 0;
+};
+
+Status Run::open() {
+  BFS_TRY(branch_->set_state("masking"));
+  around_.progress.begin("starting a sealed server");
+  BFS_TRY(branch_->start(around_.warn));
+  BFS_TRY(Interrupt::check());
+  BFS_TRY(install_module());
+  return look_at_databases();
+}
+
+// The server's user may be unable to read where branchfs is installed.
+Status Run::install_module() {
+  const pg::ServerSpec& server = branch_->server();
+  BFS_ASSIGN(const std::string source, find_module(server.installation.major));
+  BFS_ASSIGN(const std::string bytes, pg::read_file(source, 64UL << 20U));
+  module_ = server.runtime_dir + "/branchfs_mask.so";
+  const pg::ActAs owner(server.user);
+  return pg::write_file(module_, bytes, 0700);
+}
+
+Status Run::look_at_databases() {
+  BFS_ASSIGN(pg::Session entrance, branch_->connect(branch_->entrance()));
+  BFS_ASSIGN(all_, list_databases(entrance));
+  for (Database& database : all_) {
+    if (!database.open) {
+      if (database.name == "template0") continue;
+      findings_.push_back({Finding::Level::error, database.name, "the database allows no connections, so it cannot be masked",
+                           "drop it in production, or allow connections (ALTER DATABASE … ALLOW_CONNECTIONS true)"});
+      continue;
+    }
+    BFS_ASSIGN(pg::Session session, branch_->connect(database.name));
+    BFS_TRY(add_relations(session, before_));
+    BFS_ASSIGN(const auto rows, session.query(kUserTables));
+    database.tables = std::strtoull(rows[0][0].c_str(), nullptr, 10);
+  }
+  return {};
+}
+
+// A database with tables that no rule speaks of.
+Status Run::settle_other(const Database& database) {
+  switch (rules_.set.defaults.other_databases) {
+    case Policy::keep:
+      findings_.push_back({Finding::Level::warning, database.name, "its tables stay as they are: no rule speaks of this database", ""});
+      return {};
+    case Policy::drop: {
+      BFS_ASSIGN(pg::Session session, branch_->connect(branch_->entrance() == database.name ? "template1" : branch_->entrance()));
+      cleared_.done.push_back("database " + database.name);
+      return session.execute("DROP DATABASE " + quote_name(database.name));
+    }
+    case Policy::refuse:
+      findings_.push_back({Finding::Level::error, database.name,
+                           fmt::format("it has {} tables, and no rule speaks of this database", database.tables),
+                           "add rules for it, or set defaults.other_databases to \"drop\" or \"keep\""});
+      return {};
+  }
+  return {};
+}
+
+DatabaseMasking::Tools Run::tools() {
+  DatabaseMasking::Tools tools;
+  tools.branch = branch_.get();
+  tools.key = &key_;
+  tools.module = module_;
+  tools.threads = std::max(1U, std::thread::hardware_concurrency());
+  tools.starting = [this](const std::string& name) {
+    around_.progress.begin(fmt::format("Anonymizing table {} ({}/{})", name, ++started_, tables_));
+    around_.progress.update(bytes_done_, bytes_);
+  };
+  tools.finished = [this](std::uint64_t bytes) { around_.progress.update(bytes_done_ += bytes, bytes_); };
+  return tools;
+}
+
+Status Run::plan() {
+  around_.progress.begin("checking the rules");
+  bool any = false;
+  std::vector<Database> others;
+  for (Database& database : all_) {
+    BFS_TRY(Interrupt::check());
+    if (!database.open) continue;
+    // A rule that names the database by a glob does not make an empty one an error.
+    database.masked = database.tables > 0 && covers(rules_.set, database.name);
+    if (!database.masked && database.tables > 0) others.push_back(database);
+    if (!database.masked) continue;
+    any = true;
+    masked_.push_back(std::make_unique<DatabaseMasking>(tools(), database.name));
+    BFS_TRY(masked_.back()->prepare(rules_.set));
+  }
+  for (const Rule& rule : rules_.set.rules) {
+    const bool known = rule.database.empty() || std::any_of(all_.begin(), all_.end(), [&](const Database& database) {
+      return glob_matches(rule.database, database.name);
+    });
+    if (known) continue;
+    std::vector<std::string> names;
+    for (const Database& database : all_) names.push_back(database.name);
+    const std::string meant = nearest(rule.database, names);
+    findings_.push_back({Finding::Level::error, rule.describe(), fmt::format("there is no database \"{}\"", rule.database),
+                         meant.empty() ? "" : fmt::format("did you mean \"{}\"?", meant)});
+  }
+  if (!any && findings().empty()) {
+    findings_.push_back({Finding::Level::error, "the rules", "no rule matches anything: there are no tables to mask", ""});
+  }
+  for (const Database& database : others) BFS_TRY(settle_other(database));
+  for (const auto& database : masked_) {
+    for (const TablePlan* table : database->work()) {
+      ++tables_;
+      bytes_ += table->bytes;
+    }
+  }
+  return {};
+}
+
+std::vector<Finding> Run::findings() const {
+  std::vector<Finding> all = findings_;
+  for (const auto& database : masked_) {
+    const auto& own = database->plan().findings;
+    all.insert(all.end(), own.begin(), own.end());
+  }
+  return all;
+}
+
+Status Run::check_space() const {
+  std::uint64_t needed = kSpareBytes;
+  for (const auto& database : masked_) needed += database->plan().estimated_bytes;
+  struct ::statvfs fs {};
+  if (::statvfs(branch_->store().dir().c_str(), &fs) != 0) return sys_error(branch_->store().dir());
+  const std::uint64_t free = fs.f_bavail * fs.f_frsize;
+  if (free >= needed) return {};
+  return Error{Kind::refused, ENOSPC,
+               fmt::format("masking writes about {}, and {} are free", format_bytes(needed), format_bytes(free)),
+               "make room where the store is"};
+}
+
+Status Run::gather() {
+  around_.progress.begin("sampling originals");
+  for (const auto& database : masked_) BFS_TRY(database->gather(witnesses_));
+  return {};
+}
+
+Status Run::mask() {
+  BFS_TRY(check_space());
+  BFS_TRY(gather());
+  for (const auto& database : masked_) BFS_TRY(database->rewrite());
+  around_.progress.begin("restoring keys and views");
+  for (const auto& database : masked_) BFS_TRY(database->restore());
+  around_.progress.begin("comparing");
+  return compare(*branch_);
+}
+
+Status Run::compare(SealedBranch& other) {
+  for (const auto& database : masked_) {
+    database->look_at(other);
+    BFS_TRY(database->compare(witnesses_, &other == branch_.get()));
+  }
+  return {};
+}
+
+Status Run::close_databases() {
+  for (const auto& database : masked_) {
+    if (does_step("functions")) BFS_TRY(database->clear());
+  }
+  std::vector<const Database*> open;
+  for (const Database& database : all_) {
+    const bool dropped = database.open && !database.masked && database.tables > 0 &&
+                         rules_.set.defaults.other_databases == Policy::drop;
+    if (database.open && !dropped) open.push_back(&database);
+  }
+  for (const Database* database : open) {
+    BFS_TRY(Interrupt::check());
+    BFS_ASSIGN(pg::Session session, branch_->connect(database->name));
+    BFS_TRY(close_database(session, rules_.set.defaults, database->masked, cleared_));
+  }
+  BFS_ASSIGN(pg::Session entrance, branch_->connect(branch_->entrance()));
+  return close_cluster(entrance, rules_.set.defaults, cleared_);
+}
+
+Status Run::check_all_changed(const RelationMap& after) const {
+  for (const auto& database : masked_) {
+    const std::vector<std::uint32_t> tables = database->must_change();
+    const std::set<std::uint32_t> expected(tables.begin(), tables.end());
+    for (const auto& [path, relation] : after) {
+      const auto before = before_.find(path);
+      if (before == before_.end() || before->second.oid != relation.oid) continue;
+      const bool shared_catalog = relation.catalog && relation.database.empty();
+      const bool catalog = relation.catalog && relation.database == database->database();
+      const bool masked = relation.database == database->database() && expected.contains(relation.table);
+      if (!masked && !catalog && !shared_catalog) continue;
+      return make_error(Kind::refused, fmt::format("{} was not rewritten", relation.name),
+                        "this is a defect of branchfs: please report it");
+    }
+  }
+  return {};
+}
+
+Result<nlohmann::json> Run::close_and_prove() {
+  around_.progress.begin("closing");
+  BFS_TRY(close_databases());
+  RelationMap after;
+  std::vector<std::string> oids;
+  {
+    BFS_ASSIGN(pg::Session entrance, branch_->connect(branch_->entrance()));
+    BFS_ASSIGN(const std::vector<Database> left, list_databases(entrance));
+    for (const Database& database : left) {
+      if (!database.open) continue;
+      BFS_ASSIGN(pg::Session session, branch_->connect(database.name));
+      BFS_TRY(add_relations(session, after));
+      oids.push_back(database.oid);
+    }
+    BFS_TRY(flush_wal(entrance));
+  }
+  if (does_step("catalogs") && does_step("shared-catalogs") && does_step("refresh")) BFS_TRY(check_all_changed(after));
+  BFS_TRY(Interrupt::check());
+  BFS_TRY(branch_->stop(pg::StopMode::fast));
+  BFS_TRY(wipe_directory(branch_->server(), after, oids, cleared_));
+  {
+    const pg::ActAs owner(branch_->server().user);
+    std::error_code gone;  // its absence is what is wanted
+    std::filesystem::remove(module_, gone);
+    std::filesystem::remove(pg::log_path(branch_->server().runtime_dir), gone);
+  }
+  BFS_TRY(branch_->unmount());
+  BFS_TRY(branch_->set_state("proving"));
+  around_.progress.begin("proving");
+  witnesses_.seal();
+  BFS_ASSIGN(nlohmann::json certificate,
+             prove({branch_->shared_store(), branch_->name(), branch_->source(), before_, after, oids, witnesses_,
+                    [this](std::uint64_t done, std::uint64_t total) { around_.progress.update(done, total); }}));
+  nlohmann::json tables = nlohmann::json::array();
+  for (const auto& database : masked_) tables.push_back(to_json(database->database(), database->facts()));
+  certificate["databases"] = std::move(tables);
+  certificate["cleared"] = cleared_.done;
+  certificate["version"] = 1;
+  certificate["proven"] = format_utc(branch_->store().env().now().tv_sec);
+  return certificate;
+}
+
+Result<Manifest> Run::finish(const nlohmann::json& certificate) {
+  BFS_TRY(Interrupt::check());
+  return branch_->release([&](Manifest& manifest) -> Status {
+    std::vector<std::string> source;
+    for (const ObjectId id : branch_->source()) source.push_back(id.hex());
+    std::vector<std::string> head;
+    for (const ObjectId id : manifest.stack) head.push_back(id.hex());
+    manifest.masking = {{"run", branch_->run()},
+                        {"root", manifest.id.hex()},
+                        {"source", source},
+                        {"head", head},
+                        {"rules", rules_.set.canonical()},
+                        {"rules_hash", rules_.set.hash},
+                        {"key", key_.spec()},
+                        {"key_id", key_.id()},
+                        {"certificate", certificate}};
+    manifest.state = "ready";
+    return {};
+  });
+}
+
+Status report_findings(const std::vector<Finding>& findings, const Warn& warn) {
+  const Finding* first = nullptr;
+  std::size_t errors = 0;
+  for (const Finding& finding : findings) {
+    if (finding.level == Finding::Level::warning) {
+      warn(fmt::format("{}: {}", finding.where, finding.what));
+      continue;
+    }
+    ++errors;
+    if (first == nullptr) first = &finding;
+  }
+  if (first == nullptr) return {};
+  if (errors > 1) {
+    for (const Finding& finding : findings) {
+      if (finding.level != Finding::Level::error || &finding == first) continue;
+      warn(fmt::format("{}: {}{}", finding.where, finding.what, finding.hint.empty() ? "" : fmt::format(" ({})", finding.hint)));
+    }
+  }
+  return make_error(Kind::refused, fmt::format("{}: {}", first->where, first->what), first->hint);
+}
+
+std::vector<ObjectId> ids_of(const nlohmann::json& list) {
+  std::vector<ObjectId> ids;
+  if (!list.is_array()) return ids;
+  for (const auto& item : list) {
+    auto id = item.is_string() ? ObjectId::parse(item.get<std::string>()) : Result<ObjectId>(ObjectId{});
+    if (id) ids.push_back(*id);
+  }
+  return ids;
+}
+
+// A branch that was masked from the same data with the same rules and key: its head is what masking would make again.
+const BranchInfo* find_same(const std::vector<BranchInfo>& all, const std::vector<ObjectId>& source, const RuleSet& rules,
+                            const Key& key) {
+  for (const BranchInfo& branch : all) {
+    const nlohmann::json& masking = branch.manifest.masking;
+    if (branch.manifest.state != "ready" || !masking.is_object() || masking.value("rules_hash", "") != rules.hash ||
+        masking.value("key_id", "") != key.id() || ids_of(masking.value("source", nlohmann::json())) != source) {
+      continue;
+    }
+    const std::vector<ObjectId> head = ids_of(masking.value("head", nlohmann::json()));
+    if (!head.empty() && ends_with(branch.manifest.stack, head)) return &branch;
+  }
+  return nullptr;
+}
+
+Result<std::optional<Manifest>> take_same(SealedBranch& branch, const RuleSet& rules, const Key& key) {
+  nlohmann::json masking;
+  BFS_ASSIGN(Manifest manifest,
+             replace_head(
+                 branch.store(), branch.name(),
+                 [&](const std::vector<BranchInfo>& all) -> std::optional<Head> {
+                   const BranchInfo* same = find_same(all, branch.source(), rules, key);
+                   if (same == nullptr) return std::nullopt;
+                   masking = same->manifest.masking;
+                   return Head{ids_of(masking["head"]), same->manifest.next_ino};
+                 },
+                 [&](Manifest& changed) -> Status {
+                   changed.masking = masking;
+                   changed.masking["root"] = changed.id.hex();
+                   changed.state = "ready";
+                   return {};
+                 }));
+  if (masking.is_null()) return std::optional<Manifest>();
+  return std::optional<Manifest>(std::move(manifest));
+}
+
+Result<std::unique_ptr<Run>> begin_look(const Surroundings& around, const std::string& parent, const Rules& rules) {
+  BFS_ASSIGN(const Manifest manifest, around.store->read_manifest(parent));
+  CreateOptions options;
+  options.postgres = inherited_facts(manifest);
+  BFS_ASSIGN(auto branch, SealedBranch::create(around.store, SealedBranch::scratch_name(*around.store), parent, options));
+  // What is only looked at needs no key of its owner's; but a wrong one is to be told before the night.
+  BFS_ASSIGN(Key key, Key::load(rules.set.key, rules.directory));
+  auto run = std::make_unique<Run>(around, std::move(branch), rules, std::move(key));
+  BFS_TRY(run->open());
+  return run;
+}
+
+Result<Manifest> mask_sealed(const Surroundings& around, std::unique_ptr<SealedBranch> branch, const Rules& rules, Key key) {
+  Run run(around, std::move(branch), rules, std::move(key));
+  BFS_TRY(run.open());
+  BFS_TRY(run.plan());
+  BFS_TRY(report_findings(run.findings(), around.warn));
+  BFS_TRY(run.mask());
+  BFS_ASSIGN(const nlohmann::json certificate, run.close_and_prove());
+  return run.finish(certificate);
+}
+
+}  // namespace
+
+Result<Rules> load_rules(const std::string& path) {
+  Rules rules;
+  BFS_ASSIGN(rules.set, read_rules(path));
+  rules.directory = std::filesystem::absolute(path).parent_path().string();
+  return rules;
+}
+
+Result<Rules> rules_of(const Manifest& manifest) {
+  const auto found = manifest.masking.find("rules");
+  if (!manifest.masking.is_object() || found == manifest.masking.end()) {
+    return make_error(Kind::refused, "it is not anonymized", "branchfs create NAME --from PARENT --anonymized RULES");
+  }
+  Rules rules;
+  BFS_ASSIGN(rules.set, parse_rules(found->dump(), "json"));
+  rules.set.key = manifest.masking.value("key", rules.set.key);
+  return rules;
+}
+
+bool is_masked_root(const Manifest& manifest) {
+  return manifest.masking.is_object() && manifest.masking.value("root", "") == manifest.id.hex();
+}
+
+Result<Anonymized> anonymize(const Surroundings& around, const std::string& name, const std::string& parent,
+                             const CreateOptions& options, const Rules& rules) {
+  BFS_ASSIGN(Key key, Key::load(rules.set.key, rules.directory));
+  BFS_ASSIGN(auto branch, SealedBranch::create(around.store, name, parent, options));
+  if (!key.ephemeral()) {
+    BFS_ASSIGN(std::optional<Manifest> same, take_same(*branch, rules.set, key));
+    if (same) {
+      BFS_TRY(branch->forget_ticket());
+      return Anonymized{*std::move(same), true};
+    }
+  }
+  BFS_ASSIGN(Manifest manifest, mask_sealed(around, std::move(branch), rules, std::move(key)));
+  return Anonymized{std::move(manifest), false};
+}
+
+Result<Manifest> mask_again(const Surroundings& around, const std::string& name) {
+  BFS_ASSIGN(const Manifest before, around.store->read_manifest(name));
+  BFS_ASSIGN(const Rules rules, rules_of(before));
+  BFS_ASSIGN(const std::string parent, around.store->name_of(before.parent));
+  CreateOptions options;
+  BFS_ASSIGN(const Manifest parents, around.store->read_manifest(parent));
+  options.postgres = inherited_facts(parents);
+  const std::string scratch = SealedBranch::scratch_name(*around.store);
+  // Killed after the masking, before the swap: nobody asked for this branch.
+  BFS_ASSIGN(RunnerTicket ticket, RunnerTicket::issue(*around.store, scratch));
+  auto fresh_or_error = anonymize(around, scratch, parent, options, rules);
+  if (!fresh_or_error) {
+    ignore(ticket.withdraw());
+    return std::move(fresh_or_error).error();
+  }
+  const Anonymized fresh = *std::move(fresh_or_error);
+  auto swapped = replace_head(
+      *around.store, name,
+      [&](const std::vector<BranchInfo>&) -> std::optional<Head> {
+        return Head{fresh.manifest.stack, fresh.manifest.next_ino};
+      },
+      [&](Manifest& manifest) -> Status {
+        manifest.masking = fresh.manifest.masking;
+        manifest.masking["root"] = manifest.id.hex();
+        return {};
+      });
+  auto removed = remove_branch(*around.store, scratch, {.urgent = true, .ignore_protection = true, .only_if = {}});
+  if (removed) {
+    ignore(ticket.withdraw());  // a ticket for a branch that is gone does nothing
+  } else {
+    around.warn(fmt::format("cannot delete branch \"{}\": {}", scratch, removed.error().what));
+  }
+  return swapped;
+}
+
+Result<Checked> check_rules(const Surroundings& around, const std::string& parent, const Rules& rules) {
+  BFS_ASSIGN(const auto run, begin_look(around, parent, rules));
+  BFS_TRY(run->plan());
+  Checked checked;
+  checked.findings = run->findings();
+  checked.refused = std::any_of(checked.findings.begin(), checked.findings.end(),
+                                [](const Finding& finding) { return finding.level == Finding::Level::error; });
+  checked.plan = nlohmann::json::array();
+  checked.columns = nlohmann::json::object();
+  for (const auto& database : run->databases()) {
+    nlohmann::json& tables = checked.columns[database->database()];
+    for (const Table& table : database->schema().tables) {
+      for (const Column& column : table.columns) tables[table.plain()].push_back(column.name);
+    }
+    for (const TablePlan* table : database->work()) {
+      nlohmann::json columns = nlohmann::json::object();
+      for (const ColumnPlan& column : table->columns) columns[column.column] = column.description;
+      checked.plan.push_back({{"database", database->database()},
+                              {"table", fmt::format("{}.{}", table->schema, table->table)},
+                              {"rows", table->rows},
+                              {"bytes", table->bytes},
+                              {"columns", columns}});
+    }
+  }
+  BFS_TRY(run->branch().destroy());
+  return checked;
+}
+
+Status accept_columns(const std::string& path, const nlohmann::json& columns) {
+  BFS_ASSIGN(const std::string text, pg::read_file(path));
+  auto document = nlohmann::ordered_json::parse(text, nullptr, false);
+  if (!document.is_object() || !document.contains("masking_rules")) {
+    return make_error(Kind::refused, "only a rule file in JSON can note the accepted columns", "convert it to JSON");
+  }
+  document["accepted"] = columns;
+  struct ::stat st {};
+  const mode_t mode = ::stat(path.c_str(), &st) == 0 ? st.st_mode & 0777U : 0644U;
+  return pg::write_file(path, document.dump(2) + "\n", mode);
+}
+
+Result<std::vector<PreviewRow>> preview_rules(const Surroundings& around, const std::string& parent, const Rules& rules,
+                                              std::size_t rows) {
+  BFS_ASSIGN(const auto run, begin_look(around, parent, rules));
+  BFS_TRY(run->plan());
+  BFS_TRY(report_findings(run->findings(), around.warn));
+  std::vector<PreviewRow> shown;
+  for (const auto& database : run->databases()) {
+    BFS_ASSIGN(std::vector<PreviewRow> own, database->preview(rows));
+    shown.insert(shown.end(), own.begin(), own.end());
+  }
+  BFS_TRY(run->branch().destroy());
+  return shown;
+}
+
+Result<nlohmann::json> verify_masking(const Surroundings& around, const std::string& name) {
+  BFS_ASSIGN(const Manifest manifest, around.store->read_manifest(name));
+  BFS_ASSIGN(Rules rules, rules_of(manifest));
+  rules.set.key = "ephemeral";  // nothing is masked
+  const std::vector<ObjectId> source = ids_of(manifest.masking.value("source", nlohmann::json()));
+  CreateOptions options;
+  options.postgres = inherited_facts(manifest);
+  auto sealed_child = [&] {
+    return SealedBranch::create(around.store, SealedBranch::scratch_name(*around.store), name, options, true);
+  };
+  // What it was made from, for the originals …
+  BFS_ASSIGN(auto originals, sealed_child());
+  BFS_TRY(originals->show_head(source));
+  BFS_ASSIGN(Key key, Key::load(rules.set.key, ""));
+  Run run(around, std::move(originals), rules, std::move(key));
+  BFS_TRY(run.open());
+  BFS_TRY(run.plan());
+  BFS_TRY(report_findings(run.findings(), [](const std::string&) {}));
+  BFS_TRY(run.gather());
+  BFS_TRY(run.branch().stop(pg::StopMode::immediate));
+  // … and what it shows now.
+  BFS_ASSIGN(auto present, sealed_child());
+  around.progress.begin("reading the branch");
+  BFS_TRY(present->start(around.warn));
+  BFS_TRY(run.compare(*present));
+  RelationMap after;
+  std::vector<std::string> oids;
+  {
+    BFS_ASSIGN(pg::Session entrance, present->connect(present->entrance()));
+    BFS_ASSIGN(const std::vector<Database> all, list_databases(entrance));
+    for (const Database& database : all) {
+      if (!database.open) continue;
+      BFS_ASSIGN(pg::Session session, present->connect(database.name));
+      BFS_TRY(add_relations(session, after));
+      oids.push_back(database.oid);
+    }
+  }
+  BFS_TRY(run.check_all_changed(after));
+  BFS_TRY(present->stop(pg::StopMode::fast));
+  BFS_TRY(present->unmount());
+  around.progress.begin("proving");
+  run.witnesses().seal();
+  BFS_ASSIGN(nlohmann::json certificate,
+             prove({present->shared_store(), present->name(), source, run.before(), after, oids, run.witnesses(),
+                    [&](std::uint64_t done, std::uint64_t total) { around.progress.update(done, total); }}));
+  certificate["proven"] = format_utc(around.store->env().now().tv_sec);
+  BFS_TRY(present->destroy());
+  BFS_TRY(run.branch().destroy());
+  return certificate;
+}
+
+Result<std::string> suggest_rules(const Surroundings& around, const std::string& parent) {
+  (void)around;
+  return make_error(Kind::failed, parent);
+}
+
+}  // namespace branchfs::mask

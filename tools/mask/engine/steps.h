@@ -1,0 +1,14 @@
+// The closing steps by name, and the tests' way to leave one out.
+//
+// A test of the proof skips a step and expects the proof to find what the step would have removed. Only builds with tests look at
+// BRANCHFS_TEST_SKIP_CLOSING (names separated by commas).
+#pragma once
+
+#include <string_view>
+
+namespace branchfs::mask {
+
+// Whether the closing step of this name is to be done: always, but in a test that says otherwise.
+bool does_step(std::string_view name);
+
+}  // namespace branchfs::mask
