@@ -57,30 +57,30 @@ done
 b umount main > /dev/null
 
 say "all of them are closed"
-masked x --anonymized "$work/rules.json"
-dir=$(b mount x)
+masked "$x" --anonymized "$work/rules.json"
+dir=$(b mount "$x")
 ! grep -raoF -f "$work/markers" "$dir" > "$work/found" || fail "left: $(sort "$work/found" | uniq -c | head -n 20)"
 ! grep -raoE 'branchfs_mask|channel-password|SCRAM-SHA-256.{20}|origin\.example' "$dir" > "$work/found" || fail "left: $(sort "$work/found" | uniq -c | head -n 20)"
 (cd "$dir" && find . -name '*77777*' -o -name 't5_*' -o -name 'pgsql_tmp*' -o -name 'core*' -o -name stray -o -name 'dump.sql') > "$work/found"
 [[ ! -s $work/found ]] || fail "left: $(cat "$work/found")"
 ((2 >= $(find "$dir/pg_wal" -maxdepth 1 -type f | wc -l))) || fail "segments: $(ls "$dir/pg_wal")"
-b umount x > /dev/null
-b start x > /dev/null
-equal "$(sql x "SELECT count(*) FROM pg_proc p JOIN pg_namespace n ON n.oid = pronamespace WHERE nspname ~ 'mask|anon'")" 0 "functions left"
-equal "$(sql x "SELECT (SELECT count(*) FROM pg_largeobject_metadata) + (SELECT count(*) FROM pg_replication_slots) + (SELECT count(*) FROM trail)")" 0 "objects left"
-equal "$(sql x "SELECT count(*) FROM seen JOIN people USING (id, email)")" 400 "rows that still belong together"
-b delete x > /dev/null
+b umount "$x" > /dev/null
+b start "$x" > /dev/null
+equal "$(sql "$x" "SELECT count(*) FROM pg_proc p JOIN pg_namespace n ON n.oid = pronamespace WHERE nspname ~ 'mask|anon'")" 0 "functions left"
+equal "$(sql "$x" "SELECT (SELECT count(*) FROM pg_largeobject_metadata) + (SELECT count(*) FROM pg_replication_slots) + (SELECT count(*) FROM trail)")" 0 "objects left"
+equal "$(sql "$x" "SELECT count(*) FROM seen JOIN people USING (id, email)")" 400 "rows that still belong together"
+b delete "$x" > /dev/null
 
 say "the proof finds what a skipped step leaves"
 # skipped STEPS PLACE: the proof refuses, names a PLACE (a pattern), and nothing is left of the branch.
 skipped() {
   local before code=0
   before=$(store_objects)
-  BRANCHFS_TEST_SKIP_CLOSING=$1 b create x --from main --anonymized "$work/rules.json" --quiet > "$work/out" 2> "$work/err" || code=$?
+  BRANCHFS_TEST_SKIP_CLOSING=$1 b create "$x" --from main --anonymized "$work/rules.json" --quiet > "$work/out" 2> "$work/err" || code=$?
   ((code == 6 || code == 1)) || fail "without $1: exit code $code: $(cat "$work/err")"
   grep '^branchfs: cannot' "$work/err" | grep -qE "$2" || fail "without $1: no place $2 is named: $(cat "$work/err")"
   ! grep -qF -f "$work/markers" "$work/err" || fail "without $1: the message holds an original: $(cat "$work/err")"
-  no_trace x "$before"
+  no_trace "$x" "$before"
 }
 skipped allow-list 'log/|core|dump|stray|backup_label'
 skipped server-state 'pg_stat|pg_replslot|pg_logical'
@@ -102,7 +102,7 @@ unclosable() {
   b create odd --from main --start > /dev/null
   psql -Xq -v ON_ERROR_STOP=1 "$(at odd "${3:-shop}")" -c "$2" > /dev/null
   b stop odd > /dev/null
-  refused 6 "$1" x b create x --from odd --anonymized "$work/rules.json"
+  refused 6 "$1" "$x" b create "$x" --from odd --anonymized "$work/rules.json"
   ! grep -qF -f "$work/markers" "$work/err" || fail "the message holds an original: $(cat "$work/err")"
   b delete odd > /dev/null
 }

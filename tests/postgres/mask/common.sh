@@ -8,6 +8,8 @@ full=${BRANCHFS_FULL:-0}
 rules=$SCRIPTS/sample-db/rules.json
 pg_bin=${PGBIN:-$(server_programs)}
 PATH=$pg_bin:$PATH
+# Branches that are not to come about: a name that no other process on this machine has in its arguments.
+x=x-${work##*.}
 chmod 711 "$work" # the server of a root's branch runs as another user
 
 # sized DEFAULT FULL: the default, or the full size with BRANCHFS_FULL=1.

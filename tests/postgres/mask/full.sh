@@ -24,14 +24,14 @@ before=$(store_objects)
 
 say "no room from the start: refused, with what is missing"
 fill 20000000
-refused "1|6" "free" x b create x --from main --anonymized "$rules"
+refused "1|6" "free" "$x" b create "$x" --from main --anonymized "$rules"
 say "  $(tail -n 1 "$work/err")"
 rm "$disk/filler"
 
 say "the disk gets full while tables are rewritten"
 for share in 1 3 6 10; do
-  b create x --from main --anonymized "$rules" --quiet > "$work/out" 2> "$work/err" & tool=$!
-  until [[ $(b list --json 2> /dev/null) == *'"x"'* ]] || ! kill -0 $tool 2> /dev/null; do sleep 0.02; done
+  b create "$x" --from main --anonymized "$rules" --quiet > "$work/out" 2> "$work/err" & tool=$!
+  until [[ $(b list --json 2> /dev/null) == *"\"$x\""* ]] || ! kill -0 $tool 2> /dev/null; do sleep 0.02; done
   sleep "0.$share"
   while kill -0 $tool 2> /dev/null; do
     head -c "$(free_bytes)" /dev/zero >> "$disk/filler" 2> /dev/null || true
@@ -41,19 +41,19 @@ for share in 1 3 6 10; do
   wait $tool || code=$?
   rm -f "$disk/filler"
   if ((code == 0)); then
-    b mask verify x > /dev/null
-    b delete x > /dev/null
+    b mask verify "$x" > /dev/null
+    b delete "$x" > /dev/null
     say "  done before it was full"
     continue
   fi
   grep -q '^branchfs: cannot create' "$work/err" || fail "exit code $code: $(cat "$work/err")"
   say "  $(tail -n 1 "$work/err" | cut -c 1-160)"
-  no_trace x "$before"
+  no_trace "$x" "$before"
 done
 
 say "with space again"
-masked x
-b mask verify x > /dev/null
-b delete x > /dev/null
+masked "$x"
+b mask verify "$x" > /dev/null
+b delete "$x" > /dev/null
 b verify --all > /dev/null
 say "passed"

@@ -98,7 +98,7 @@ grep -q '"rules_hash"' "$work/child.json" || fail "show has no certificate: $(ca
 grep -q '"inherited": true' "$work/child.json" || fail "the child's certificate is not inherited"
 b mask verify child > /dev/null 2> "$work/err" || fail "mask verify child: $(cat "$work/err")"
 b mask verify staging > /dev/null 2> "$work/err" || fail "mask verify staging: $(cat "$work/err")"
-refused 6 "anonymized already" x b create x --from staging --anonymized "$work/key.json"
+refused 6 "anonymized already" "$x" b create "$x" --from staging --anonymized "$work/key.json"
 rules_with "$work/empty.json"
 before=$(store_objects)
 expect 4 "exists" "$BRANCHFS" create staging --from main --anonymized "$work/empty.json"

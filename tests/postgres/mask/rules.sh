@@ -9,32 +9,32 @@ objects=$(store_objects)
 
 say "rules for another schema, or for none"
 rules_with "$work/bad.json" "$(column_rule customers e_mail '"masking_function": "anon.fake_email()"')"
-refused "6" "e_mail" x b create x --from main --anonymized "$work/bad.json"
-refused 3 'no branch "x"' y b create y --from x
+refused "6" "e_mail" "$x" b create "$x" --from main --anonymized "$work/bad.json"
+expect 3 "no branch" "$BRANCHFS" create "$x-child" --from "$x"
 rules_with "$work/bad.json" "$(column_rule customers last_name '"masking_function": "anon.no_such_function()"')"
-refused 6 "no_such_function" x b create x --from main --anonymized "$work/bad.json"
+refused 6 "unknown function" "$x" b create "$x" --from main --anonymized "$work/bad.json"
 rules_with "$work/bad.json" "$(column_rule customers credit_limit '"masking_function": "anon.fake_email()"')"
-refused 6 "credit_limit" x b create x --from main --anonymized "$work/bad.json"
+refused 6 "credit_limit" "$x" b create "$x" --from main --anonymized "$work/bad.json"
 rules_with "$work/bad.json" "$(column_rule customers email '"masking_value": "NULL"')"
-refused 6 "email" x b create x --from main --anonymized "$work/bad.json"
+refused 6 "email" "$x" b create "$x" --from main --anonymized "$work/bad.json"
 rules_with "$work/bad.json" "$(column_rule customers national_id '"masking_value": "'"'000-00-0000'"'"')"
-refused 6 "national_id" x b create x --from main --anonymized "$work/bad.json"
+refused 6 "national_id" "$x" b create "$x" --from main --anonymized "$work/bad.json"
 rules_with "$work/bad.json" "$(column_rule customers phone '"masking_value": "'"'none'"'"')"
-refused 6 "phone" x b create x --from main --anonymized "$work/bad.json"
+refused 6 "phone" "$x" b create "$x" --from main --anonymized "$work/bad.json"
 rules_with "$work/bad.json" "$(column_rule payments paid_on '"mask": "permute"')"
-refused 6 "paid_on" x b create x --from main --anonymized "$work/bad.json"
+refused 6 "paid_on" "$x" b create "$x" --from main --anonymized "$work/bad.json"
 rules_with "$work/bad.json" "$(column_rule customers full_name '"masking_value": "'"'x'"'"')"
-refused 6 "full_name" x b create x --from main --anonymized "$work/bad.json"
-refused "1|2|3" "nosuch.json" x b create x --from main --anonymized "$work/nosuch.json"
+refused 6 "full_name" "$x" b create "$x" --from main --anonymized "$work/bad.json"
+refused "1|2|3" "nosuch.json" "$x" b create "$x" --from main --anonymized "$work/nosuch.json"
 echo '{"masking_rules": [' > "$work/bad.json"
-refused 2 "" x b create x --from main --anonymized "$work/bad.json"
+refused 2 "" "$x" b create "$x" --from main --anonymized "$work/bad.json"
 b create drifted --from main --start > /dev/null
 sql drifted "ALTER TABLE customers ADD COLUMN fax text"
 b stop drifted > /dev/null
-refused 6 "fax" x b create x --from drifted --anonymized "$rules"
+refused 6 "fax" "$x" b create "$x" --from drifted --anonymized "$rules"
 b start drifted > /dev/null
 sql drifted "ALTER TABLE customers DROP COLUMN fax; ALTER TABLE customers RENAME COLUMN phone TO telephone"
-refused 6 "phone" x b create x --from drifted --anonymized "$rules"
+refused 6 "phone" "$x" b create "$x" --from drifted --anonymized "$rules"
 b delete drifted > /dev/null
 
 say "SQL in every field of a rule: refused, and nothing of it runs"
@@ -51,7 +51,7 @@ inject() {
     json=${text//\"/\\\"}
     text=$(< "$file.form")
     printf '%s' "${text//@@/$json}" > "$file"
-    refused "2|6" "" x b create x --from main --anonymized "$file"
+    refused "2|6" "" "$x" b create "$x" --from main --anonymized "$file"
     [[ -z $(ls "$canary") ]] || fail "it was executed: $(cat "$file")"
     injected=$((injected + 1))
   done
@@ -84,9 +84,9 @@ inject "$work/inject.json"
 printf '{"masking_rules": [{"database_name": "shop", %s, "masking_function": "anon.concat(@@)"}]}' "$plain" > "$work/inject.json.form"
 inject "$work/inject.json"
 printf "SECURITY LABEL FOR anon ON COLUMN public.customers.last_name IS 'MASKED WITH FUNCTION anon.fake_last_name()'; %s;\n" "$attack" > "$work/inject.sql.form"
-refused "2|6" "" x b create x --from main --anonymized <(cat "$work/inject.sql.form")
+refused "2|6" "" "$x" b create "$x" --from main --anonymized <(cat "$work/inject.sql.form")
 cp "$work/inject.sql.form" "$work/inject.sql"
-refused "2|6" "" x b create x --from main --anonymized "$work/inject.sql"
+refused "2|6" "" "$x" b create "$x" --from main --anonymized "$work/inject.sql"
 [[ -z $(ls "$canary") ]] || fail "a statement of a label file was executed"
 say "  $injected refused"
 equal "$(store_objects)" "$objects" "the store so far"
@@ -119,7 +119,7 @@ b create five --from main --start > /dev/null
 five "$(at five)"
 b stop five > /dev/null
 rules_with "$work/five.json" "$(for i in 1 2 3 4 5; do column_rule "five_$i" v '"masking_function": "pg_catalog.concat('"'masked '"', 100 / n)"'; ((i == 5)) || echo ,; done)"
-refused "1|6" "five_4" x b create x --from five --anonymized "$work/five.json"
+refused "1|6" "five_4" "$x" b create "$x" --from five --anonymized "$work/five.json"
 ! grep -q "original " "$work/err" || fail "the error shows a value: $(cat "$work/err")"
 b delete five > /dev/null
 
