@@ -9,6 +9,7 @@ namespace branchfs::mask {
 namespace {
 
 constexpr std::size_t kWindow = 8;
+constexpr std::size_t kBatch = 129;  // places noticed at once; one more than is ever used is written to
 static_assert(PatternSearch::kShortest >= kWindow && PatternSearch::kShortest - kWindow + 1 >= 1);
 // Odd, of irregular bits (the golden ratio's and another's): products spread over the upper bits.
 constexpr std::uint64_t kGramFactor = 0x9E3779B97F4A7C15ULL;
@@ -68,7 +69,7 @@ void PatternSearch::build(const SecretBytes& arena) {
   std::size_t positions = 0;
   for (const Pattern& p : patterns_) {
     shortest = std::min<std::size_t>(shortest, p.size);
-    positions += p.size;
+    positions += choice(p);
   }
   gram_ = std::min(kWindow, shortest - kStride + 1);
   gram_mask_ = gram_ == kWindow ? ~0ULL : (1ULL << (gram_ * 8)) - 1;
@@ -76,8 +77,8 @@ void PatternSearch::build(const SecretBytes& arena) {
   Counts grams(positions);
   Counts windows(positions);
   for (const Pattern& p : patterns_) {
-    for (std::size_t i = 0; i + kWindow <= p.size; ++i) windows.add(load(text(p) + i));
-    for (std::size_t i = 0; i + gram_ <= p.size; ++i) {
+    for (std::size_t i = 0; i + kWindow <= choice(p); ++i) windows.add(load(text(p) + i));
+    for (std::size_t i = 0; i + gram_ <= choice(p); ++i) {
       std::uint64_t gram = 0;
       std::memcpy(&gram, text(p) + i, gram_);
       grams.add(gram);
@@ -110,13 +111,13 @@ PatternSearch::Entry PatternSearch::choose(std::uint32_t pattern, std::size_t re
   const Pattern& p = patterns_[pattern];
   Entry best;
   std::uint64_t best_cost = std::numeric_limits<std::uint64_t>::max();
-  for (std::size_t at = residue; at + gram_ <= p.size; at += kStride) {
+  for (std::size_t at = residue; at + gram_ <= choice(p); at += kStride) {
     std::uint64_t gram = 0;
     std::memcpy(&gram, text(p) + at, gram_);
     const std::uint64_t run = (gram & 0xFFU) * (0x0101010101010101ULL & gram_mask_);
     const std::uint64_t gram_cost = grams.of(gram) + (gram == run ? kRunPenalty : 0);
     for (std::size_t shift = 0; shift <= kWindow - gram_ && shift <= at; ++shift) {
-      if (at - shift + kWindow > p.size) continue;
+      if (at - shift + kWindow > choice(p)) continue;
       const std::uint64_t cost = gram_cost + kWindowWeight * windows.of(load(text(p) + at - shift));
       if (cost >= best_cost) continue;
       best_cost = cost;
@@ -143,42 +144,75 @@ void PatternSearch::fill_table(const SecretVector<Entry>& entries) {
 
 bool PatternSearch::looks_for_zeros() const { return !empty() && has_bits(filter_[0], gram_hash(0)); }
 
-// The q-gram at `at` is in the bitmap.
-__attribute__((noinline)) bool PatternSearch::look_up(std::span<const std::byte> bytes, std::size_t at, const Found& found) const {
-  for (std::size_t shift = 0; shift <= kWindow - gram_ && shift <= at; ++shift) {
-    const std::size_t window = at - shift;
-    if (window + kWindow > bytes.size()) continue;
-    const std::uint64_t hash = window_hash(load(bytes.data() + window), shift);
-    const std::uint64_t bucket = hash >> bucket_shift_;
-    for (std::uint32_t i = heads_[bucket]; i < heads_[bucket + 1]; ++i) {
-      const Entry& e = entries_[i];
-      if (e.shift != shift || e.check != check_of(hash) || e.window > window) continue;
-      const Pattern& p = patterns_[e.pattern];
-      const std::size_t start = window - e.window;
-      if (p.size > bytes.size() - start || std::memcmp(bytes.data() + start, text(p), p.size) != 0) continue;
-      if (!found(p.id, start)) return false;
+// Without a branch for each position: whether one passes is chance, and a wrong guess costs more than the rest.
+std::size_t PatternSearch::notice(std::span<const std::byte> bytes, std::size_t from, std::size_t to, std::size_t* noticed) const {
+  const std::byte* data = bytes.data();
+  const std::uint64_t* filter = filter_.data();
+  const std::uint64_t mask = gram_mask_;
+  const unsigned shift = filter_shift_;
+  std::size_t count = 0;
+  const std::size_t whole = bytes.size() < kWindow ? 0 : std::min(to, bytes.size() - kWindow + 1);
+  std::size_t at = from;
+  for (; at < whole; at += kStride) {
+    const std::uint64_t hash = gram_hash(load(data + at) & mask);
+    noticed[count] = at;
+    count += has_bits(filter[hash >> shift], hash) ? 1 : 0;
+  }
+  for (; at < to && at + gram_ <= bytes.size(); at += kStride) {  // too near the end to load 8 bytes
+    std::uint64_t gram = 0;
+    std::memcpy(&gram, data + at, gram_);
+    const std::uint64_t hash = gram_hash(gram);
+    noticed[count] = at;
+    count += has_bits(filter[hash >> shift], hash) ? 1 : 0;
+  }
+  return count;
+}
+
+bool PatternSearch::compare(std::span<const std::byte> bytes, const Candidate& candidate, const Found& found) const {
+  const std::uint64_t bucket = candidate.hash >> bucket_shift_;
+  for (std::uint32_t i = heads_[bucket]; i < heads_[bucket + 1]; ++i) {
+    const Entry& e = entries_[i];
+    if (e.check != check_of(candidate.hash) || e.shift != candidate.shift || e.window > candidate.window) continue;
+    const Pattern& p = patterns_[e.pattern];
+    const std::size_t start = candidate.window - e.window;
+    if (p.size > bytes.size() - start || std::memcmp(bytes.data() + start, text(p), p.size) != 0) continue;
+    if (!found(p.id, start)) return false;
+  }
+  return true;
+}
+
+// The table is larger than the caches: a batch waits for memory once for its heads and once for its entries.
+bool PatternSearch::look_up(std::span<const std::byte> bytes, std::span<const std::size_t> noticed, const Found& found) const {
+  Candidate candidates[kBatch * kStride];  // not initialized: most calls use few
+  std::size_t count = 0;
+  for (const std::size_t at : noticed) {
+    for (std::uint32_t shift = 0; shift <= kWindow - gram_ && shift <= at; ++shift) {
+      const std::size_t window = at - shift;
+      if (window + kWindow > bytes.size()) continue;
+      const std::uint64_t hash = window_hash(load(bytes.data() + window), shift);
+      __builtin_prefetch(&heads_[hash >> bucket_shift_]);
+      candidates[count++] = {window, hash, shift};
     }
+  }
+  for (std::size_t i = 0; i < count; ++i) __builtin_prefetch(entries_.data() + heads_[candidates[i].hash >> bucket_shift_]);
+  for (std::size_t i = 0; i < count; ++i) {
+    if (!compare(bytes, candidates[i], found)) return false;
   }
   return true;
 }
 
 bool PatternSearch::find(std::span<const std::byte> bytes, std::size_t from, std::size_t to, const Found& found) const {
   if (patterns_.empty()) return true;
-  const std::byte* data = bytes.data();
-  const std::uint64_t* filter = filter_.data();
-  std::size_t at = (from + kStride - 1) / kStride * kStride;
-  const std::size_t whole = bytes.size() < kWindow ? 0 : std::min(to, bytes.size() - kWindow + 1);
-  for (; at < whole; at += kStride) {
-    const std::uint64_t hash = gram_hash(load(data + at) & gram_mask_);
-    if (has_bits(filter[hash >> filter_shift_], hash) && !look_up(bytes, at, found)) return false;
+  std::size_t noticed[kBatch];
+  std::size_t count = 0;
+  constexpr std::size_t kAtOnce = kBatch / 2;
+  for (std::size_t at = (from + kStride - 1) / kStride * kStride; at < to; at += kAtOnce * kStride) {
+    count += notice(bytes, at, std::min(to, at + kAtOnce * kStride), noticed + count);
+    if (count <= kBatch - kAtOnce - 1) continue;
+    if (!look_up(bytes, {noticed, count}, found)) return false;
+    count = 0;
   }
-  for (; at < to && at + gram_ <= bytes.size(); at += kStride) {  // too near the end to load 8 bytes
-    std::uint64_t gram = 0;
-    std::memcpy(&gram, data + at, gram_);
-    const std::uint64_t hash = gram_hash(gram);
-    if (has_bits(filter[hash >> filter_shift_], hash) && !look_up(bytes, at, found)) return false;
-  }
-  return true;
+  return count == 0 || look_up(bytes, {noticed, count}, found);
 }
 
 }  // namespace branchfs::mask

@@ -23,6 +23,8 @@ class PatternSearch {
   static constexpr std::size_t kShortest = 8;
   static constexpr std::size_t kStride = 4;
   static constexpr std::size_t kLongest = 4096;
+  // Of a longer pattern the q-grams are taken from so many bytes: enough to choose from.
+  static constexpr std::size_t kChoice = 64;
 
   // The pattern `bytes[offset, offset + size)` of the arena given to build(); `id` is what find() reports.
   void add(std::uint32_t id, std::size_t offset, std::size_t size);
@@ -49,13 +51,23 @@ class PatternSearch {
     std::uint8_t check = 0;
   };
   class Counts;
+  // A place in the data whose 8 bytes have to be looked up.
+  struct Candidate {
+    std::size_t window;
+    std::uint64_t hash;
+    std::uint32_t shift;
+  };
   Entry choose(std::uint32_t pattern, std::size_t residue, const Counts& grams, const Counts& windows) const;
   void fill_table(const SecretVector<Entry>& entries);
-  bool look_up(std::span<const std::byte> bytes, std::size_t at, const Found& found) const;
+  std::size_t notice(std::span<const std::byte> bytes, std::size_t from, std::size_t to, std::size_t* noticed) const;
+  bool look_up(std::span<const std::byte> bytes, std::span<const std::size_t> noticed, const Found& found) const;
+  bool compare(std::span<const std::byte> bytes, const Candidate& candidate, const Found& found) const;
   [[nodiscard]] const char* text(const Pattern& pattern) const { return arena_->data() + pattern.offset; }
 
   const SecretBytes* arena_ = nullptr;
   SecretVector<Pattern> patterns_;
+  [[nodiscard]] static std::size_t choice(const Pattern& pattern) { return pattern.size < kChoice ? pattern.size : kChoice; }
+
   std::size_t gram_ = 0;  // q
   std::uint64_t gram_mask_ = 0;
   unsigned filter_shift_ = 64;
