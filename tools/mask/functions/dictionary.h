@@ -1,7 +1,7 @@
 // The words that generated values are made of, written for this project. One Dictionary for each locale.
 //
-// Streets, cities and companies are composed of parts: "Ash" + "ford", "Maple" + "Street". Static data in UTF-8 without
-// relocations; any thread; inside the server too.
+// Streets, cities and companies are composed of parts: "Ash" + "ford", "Maple" + "Street". Static data in
+// UTF-8 without relocations; any thread; inside the server too.
 #pragma once
 
 #include <array>
@@ -51,7 +51,8 @@ class List {
   [[nodiscard]] constexpr std::uint32_t size() const { return size_; }
   [[nodiscard]] constexpr std::string_view operator[](std::uint32_t i) const {
     std::size_t end = starts_[i + 1] - std::size_t{1};
-    while (end > starts_[i] && (text_[end - 1] == '\n' || text_[end - 1] == ' ' || text_[end - 1] == ';')) --end;
+    while (end > starts_[i] && (text_[end - 1] == '\n' || text_[end - 1] == ' ' || text_[end - 1] == ';'))
+      --end;
     return {text_ + starts_[i], end - starts_[i]};
   }
 
@@ -92,9 +93,9 @@ const Dictionary& dictionary(Locale locale);
 }  // namespace branchfs::mask
 
 // Defines the List kName out of the text of its entries.
-#define BRANCHFS_LIST(kName, separator, text)                                                              \
-  constexpr std::string_view kName##Text = text;                                                           \
-  constexpr auto kName##Starts =                                                                           \
+#define BRANCHFS_LIST(kName, separator, text)                                                               \
+  constexpr std::string_view kName##Text = text;                                                            \
+  constexpr auto kName##Starts =                                                                            \
       ::branchfs::mask::index_entries<::branchfs::mask::count_entries(kName##Text, separator)>(kName##Text, \
-                                                                                               separator); \
+                                                                                               separator);  \
   constexpr ::branchfs::mask::List kName(kName##Text, kName##Starts)

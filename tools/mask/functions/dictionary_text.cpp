@@ -16,7 +16,8 @@ bool is_letter(char c) {
 std::string plain(std::string_view word) {
   std::string out;
   Writer writer;
-  // A piece at a time: the writer is bounded, a word in two pieces folds as it does in one unless a character is cut.
+  // A piece at a time: the writer is bounded, a word in two pieces folds as it does in one unless a character
+  // is cut.
   for (std::size_t at = 0; at < word.size();) {
     std::size_t end = std::min(word.size(), at + Writer::kCapacity / 2);
     while (end < word.size() && (static_cast<unsigned char>(word[end]) & 0xC0) == 0x80) --end;
@@ -57,8 +58,9 @@ class Words {
  private:
   void add(const Dictionary& from) {
     for (const List& list :
-         {from.first_names, from.last_names, from.titles, from.name_suffixes, from.company_suffixes, from.professions,
-          from.industries, from.colours, from.states, from.countries, from.buzz_heads, from.buzz_middles, from.buzz_tails}) {
+         {from.first_names, from.last_names, from.titles, from.name_suffixes, from.company_suffixes,
+          from.professions, from.industries, from.colours, from.states, from.countries, from.buzz_heads,
+          from.buzz_middles, from.buzz_tails}) {
       add(list);
     }
     Writer writer;

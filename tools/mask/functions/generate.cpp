@@ -39,13 +39,14 @@ std::span<const Generator> generators() {
 
 const Generator* find_generator(std::string_view name) {
   const auto all = generators();
-  const auto at = std::lower_bound(all.begin(), all.end(), name,
-                                   [](const Generator& row, std::string_view wanted) { return row.name < wanted; });
+  const auto at =
+      std::lower_bound(all.begin(), all.end(), name,
+                       [](const Generator& row, std::string_view wanted) { return row.name < wanted; });
   return at != all.end() && at->name == name ? &*at : nullptr;
 }
 
-void generate(const Generator& generator, const Seed& seed, std::uint32_t number, Locale locale, bool unique_token,
-              Writer& out) {
+void generate(const Generator& generator, const Seed& seed, std::uint32_t number, Locale locale,
+              bool unique_token, Writer& out) {
   const Call call{seed, generator.hash, number, &dictionary(locale)};
   out.clear();
   generator.make(call, out);

@@ -1,9 +1,10 @@
 // The functions that make a value out of a row's seed: names, addresses, numbers, addresses on the net.
 //
-// One identity for each seed and call: the first dummy_first_name(), dummy_last_name(), dummy_name(), fake_email(), … of an
-// expression speak of one person, the second ones of another. All of it is deterministic, in UTF-8, without allocation or errors.
-// Addresses lie in the ranges and domains reserved for documentation, phone numbers in those reserved for fiction where the country
-// has some. Any thread; inside the server too.
+// One identity for each seed and call: the first dummy_first_name(), dummy_last_name(), dummy_name(),
+// fake_email(), … of an expression speak of one person, the second ones of another. All of it is
+// deterministic, in UTF-8, without allocation or errors. Addresses lie in the ranges and domains reserved for
+// documentation, phone numbers in those reserved for fiction where the country has some. Any thread; inside
+// the server too.
 #pragma once
 
 #include <cstdint>
@@ -42,8 +43,8 @@ std::span<const Generator> generators();
 const Generator* find_generator(std::string_view name);
 
 // Clears `out` first. With `unique_token`, an `extended` one appends "-" and a token.
-void generate(const Generator& generator, const Seed& seed, std::uint32_t number, Locale locale, bool unique_token,
-              Writer& out);
+void generate(const Generator& generator, const Seed& seed, std::uint32_t number, Locale locale,
+              bool unique_token, Writer& out);
 
 // Words without meaning, forever: the caller stops asking.
 std::string_view lorem_word(Draw& draw);

@@ -18,7 +18,8 @@ void iban(const Call& call, Writer& out) {
   account.put_number(draw.below(100'000), 5);
   account.put_number(draw.below64(100'000'000'000), 11);
   const std::string_view all = account.view();
-  account.put_number(static_cast<std::uint64_t>(rib_key(slice(all, 0, 5), slice(all, 5, 10), slice(all, 10, 21))), 2);
+  account.put_number(
+      static_cast<std::uint64_t>(rib_key(slice(all, 0, 5), slice(all, 5, 10), slice(all, 10, 21))), 2);
   out.put("FR");
   out.put_number(static_cast<std::uint64_t>(iban_check("FR", account.view())), 2);
   out.put(account.view());
@@ -36,7 +37,9 @@ void siret(const Call& call, Writer& out) {
 std::string_view pick(const List& list, Draw& draw) { return list[draw.below(list.size())]; }
 std::string_view pick(const List& list, Draw&& draw) { return pick(list, draw); }
 
-void company_suffix(const Call& call, Writer& out) { out.put(pick(call.words->company_suffixes, call.draw())); }
+void company_suffix(const Call& call, Writer& out) {
+  out.put(pick(call.words->company_suffixes, call.draw()));
+}
 void profession(const Call& call, Writer& out) { out.put(pick(call.words->professions, call.draw())); }
 void industry(const Call& call, Writer& out) { out.put(pick(call.words->industries, call.draw())); }
 void buzzword(const Call& call, Writer& out) { out.put(pick(call.words->buzz_heads, call.draw())); }
@@ -56,19 +59,22 @@ void catchphrase(const Call& call, Writer& out) {
   }
 }
 
-BRANCHFS_LIST(kVerbs, ' ',
-R"(accelerate aggregate architect automate benchmark brand build consolidate coordinate cultivate deliver deploy develop
+BRANCHFS_LIST(
+    kVerbs, ' ',
+    R"(accelerate aggregate architect automate benchmark brand build consolidate coordinate cultivate deliver deploy develop
 disrupt embrace empower enable engage engineer enhance evolve expand explore extend facilitate generate grow harness
 implement improve innovate integrate iterate launch leverage maximize measure monetize optimize orchestrate redefine reinvent
 repurpose revolutionize scale simplify streamline strengthen synthesize target transform unleash visualize)");
-BRANCHFS_LIST(kAdjectives, ' ',
-R"(agile autonomous best-of-breed bleeding-edge clicks-first collaborative compelling connected convenient cross-media
+BRANCHFS_LIST(
+    kAdjectives, ' ',
+    R"(agile autonomous best-of-breed bleeding-edge clicks-first collaborative compelling connected convenient cross-media
 customer-facing cutting-edge distributed dynamic efficient enterprise extensible frictionless front-end global granular
 holistic immersive impactful innovative interactive intuitive lean magnetic mission-critical modern next-generation one-stop
 open-source proactive real-time robust scalable seamless smart sticky strategic sustainable synergistic transparent turnkey
 ubiquitous user-centred value-added vertical viral visionary wireless world-class)");
-BRANCHFS_LIST(kNouns, ' ',
-R"(alignments applications architectures bandwidth channels communities content convergence deliverables ecosystems
+BRANCHFS_LIST(
+    kNouns, ' ',
+    R"(alignments applications architectures bandwidth channels communities content convergence deliverables ecosystems
 eyeballs experiences functionalities infrastructures initiatives interfaces journeys markets methodologies metrics mindshare
 models networks niches outcomes paradigms partnerships platforms portals processes relationships roadmaps schemas segments
 services solutions stakeholders supply-chains synergies systems technologies touchpoints users verticals workflows)");
@@ -85,8 +91,9 @@ void bs(const Call& call, Writer& out) {
 }
 
 // Code, name and symbol of one currency go together.
-BRANCHFS_LIST(kCurrencies, ';',
-R"(AED UAE Dirham/د.إ;ARS Argentine Peso/$;AUD Australian Dollar/$;BGN Bulgarian Lev/лв;BRL Brazilian Real/R$
+BRANCHFS_LIST(
+    kCurrencies, ';',
+    R"(AED UAE Dirham/د.إ;ARS Argentine Peso/$;AUD Australian Dollar/$;BGN Bulgarian Lev/лв;BRL Brazilian Real/R$
 CAD Canadian Dollar/$;CHF Swiss Franc/CHF;CLP Chilean Peso/$;CNY Yuan Renminbi/¥;COP Colombian Peso/$;CZK Czech Koruna/Kč
 DKK Danish Krone/kr;DZD Algerian Dinar/DA;EGP Egyptian Pound/£;EUR Euro/€;GBP Pound Sterling/£;HKD Hong Kong Dollar/$
 HUF Forint/Ft;IDR Rupiah/Rp;ILS New Israeli Shekel/₪;INR Indian Rupee/₹;ISK Iceland Krona/kr;JPY Yen/¥;KES Kenyan Shilling/KSh
@@ -95,7 +102,9 @@ NZD New Zealand Dollar/$;PEN Sol/S/;PHP Philippine Peso/₱;PKR Pakistan Rupee/�
 RON Romanian Leu/lei;RSD Serbian Dinar/din.;SAR Saudi Riyal/SR;SEK Swedish Krona/kr;SGD Singapore Dollar/$;THB Baht/฿
 TND Tunisian Dinar/DT;TRY Turkish Lira/₺;TWD New Taiwan Dollar/NT$;UAH Hryvnia/₴;USD US Dollar/$;UYU Peso Uruguayo/$
 VND Dong/₫;XOF CFA Franc BCEAO/CFA;ZAR Rand/R)");
-std::string_view currency(const Call& call) { return pick(kCurrencies, Draw(call.seed, constant_hash("currency"), call.number)); }
+std::string_view currency(const Call& call) {
+  return pick(kCurrencies, Draw(call.seed, constant_hash("currency"), call.number));
+}
 std::size_t slash(std::string_view entry) { return entry.find('/'); }
 void currency_code(const Call& call, Writer& out) { out.put(slice(currency(call), 0, 3)); }
 void currency_name(const Call& call, Writer& out) {

@@ -96,24 +96,28 @@ void user_agent(const Call& call, Writer& out) {
   }
 }
 
-constexpr std::uint16_t kCodes[] = {100, 101, 200, 201, 202, 203, 204, 205, 206, 300, 301, 302, 303, 304,
-                                    307, 308, 400, 401, 402, 403, 404, 405, 406, 407, 408, 409, 410, 411,
-                                    412, 413, 414, 415, 416, 417, 421, 422, 426, 428, 429, 431, 451, 500,
-                                    501, 502, 503, 504, 505, 506, 507, 508, 510, 511};
+constexpr std::uint16_t kCodes[] = {100, 101, 200, 201, 202, 203, 204, 205, 206, 300, 301, 302, 303,
+                                    304, 307, 308, 400, 401, 402, 403, 404, 405, 406, 407, 408, 409,
+                                    410, 411, 412, 413, 414, 415, 416, 417, 421, 422, 426, 428, 429,
+                                    431, 451, 500, 501, 502, 503, 504, 505, 506, 507, 508, 510, 511};
 void status_code(const Call& call, Writer& out) {
   out.put_number(kCodes[call.draw().below(sizeof kCodes / sizeof *kCodes)]);
 }
 
 constexpr Generator kTable[] = {
     {"dummy_domain_suffix", domain_suffix, true, Uniqueness::lossy, 7, "the last label of a host name"},
-    {"dummy_free_email", email, true, Uniqueness::probable, 80, "an e-mail address in a reserved domain, with a token"},
-    {"dummy_free_email_provider", free_email_provider, true, Uniqueness::lossy, 11, "a domain reserved for examples"},
+    {"dummy_free_email", email, true, Uniqueness::probable, 80,
+     "an e-mail address in a reserved domain, with a token"},
+    {"dummy_free_email_provider", free_email_provider, true, Uniqueness::lossy, 11,
+     "a domain reserved for examples"},
     {"dummy_ip", ip, true, Uniqueness::lossy, 39, "an IPv4 or IPv6 address out of the documentation ranges"},
-    {"dummy_ipv4", ipv4, true, Uniqueness::lossy, 15, "an IPv4 address out of the documentation ranges (762 of them)"},
+    {"dummy_ipv4", ipv4, true, Uniqueness::lossy, 15,
+     "an IPv4 address out of the documentation ranges (762 of them)"},
     {"dummy_ipv6", ipv6, true, Uniqueness::probable, 39, "an IPv6 address in 2001:db8::/32"},
     {"dummy_mac_address", mac_address, true, Uniqueness::lossy, 17, "a locally administered MAC address"},
     {"dummy_rfc_status_code", status_code, true, Uniqueness::lossy, 3, "an HTTP status code of an RFC"},
-    {"dummy_safe_email", email, true, Uniqueness::probable, 80, "an e-mail address in a reserved domain, with a token"},
+    {"dummy_safe_email", email, true, Uniqueness::probable, 80,
+     "an e-mail address in a reserved domain, with a token"},
     {"dummy_user_agent", user_agent, true, Uniqueness::lossy, 120, "a browser's user agent"},
     {"dummy_username", username, true, Uniqueness::probable, 68, "a user name with a token"},
     {"dummy_uuidv1", uuidv1, false, Uniqueness::probable, 36, "a UUID that says version 1"},
@@ -121,7 +125,8 @@ constexpr Generator kTable[] = {
     {"dummy_uuidv4", uuidv4, false, Uniqueness::probable, 36, "a UUID of version 4"},
     {"dummy_uuidv5", uuidv5, false, Uniqueness::probable, 36, "a UUID that says version 5"},
     {"dummy_valid_statux_code", status_code, true, Uniqueness::lossy, 3, "an HTTP status code"},
-    {"fake_email", email, false, Uniqueness::probable, 80, "an e-mail address in a reserved domain, with a token"},
+    {"fake_email", email, false, Uniqueness::probable, 80,
+     "an e-mail address in a reserved domain, with a token"},
 };
 
 }  // namespace

@@ -23,7 +23,8 @@ void building_number(const Call& call, Writer& out) {
   out.put_number(1 + address_draw(call, constant_hash("building")).below(french(call) ? 250 : 9900));
 }
 void post_code(const Call& call, Writer& out) {
-  out.put_number(1000 + address_draw(call, constant_hash("postcode")).below(french(call) ? 94'000 : 98'000), 5);
+  out.put_number(1000 + address_draw(call, constant_hash("postcode")).below(french(call) ? 94'000 : 98'000),
+                 5);
 }
 // Entries of two parts: "CA California".
 std::string_view code_of(std::string_view entry) { return slice(entry, 0, 2); }
@@ -31,11 +32,15 @@ std::string_view name_of(std::string_view entry) { return slice(entry, 3); }
 
 std::string_view pick(const List& list, Draw draw) { return list[draw.below(list.size())]; }
 
-void country(const Call& call, Writer& out) { out.put(name_of(pick(call.words->countries, address_draw(call, constant_hash("country"))))); }
+void country(const Call& call, Writer& out) {
+  out.put(name_of(pick(call.words->countries, address_draw(call, constant_hash("country")))));
+}
 void country_code(const Call& call, Writer& out) {
   out.put(code_of(pick(call.words->countries, address_draw(call, constant_hash("country")))));
 }
-void state(const Call& call, Writer& out) { out.put(name_of(pick(call.words->states, address_draw(call, constant_hash("state"))))); }
+void state(const Call& call, Writer& out) {
+  out.put(name_of(pick(call.words->states, address_draw(call, constant_hash("state")))));
+}
 void state_code(const Call& call, Writer& out) {
   out.put(code_of(pick(call.words->states, address_draw(call, constant_hash("state")))));
 }
@@ -58,8 +63,9 @@ void secondary_address(const Call& call, Writer& out) {
   out.put_number(1 + call.draw().below(999));
 }
 
-BRANCHFS_LIST(kTimeZones, ' ',
-R"(Africa/Abidjan Africa/Algiers Africa/Cairo Africa/Johannesburg Africa/Lagos Africa/Nairobi America/Anchorage
+BRANCHFS_LIST(
+    kTimeZones, ' ',
+    R"(Africa/Abidjan Africa/Algiers Africa/Cairo Africa/Johannesburg Africa/Lagos Africa/Nairobi America/Anchorage
 America/Argentina/Buenos_Aires America/Bogota America/Chicago America/Denver America/Halifax America/Lima
 America/Los_Angeles America/Mexico_City America/New_York America/Phoenix America/Santiago America/Sao_Paulo
 America/Toronto Asia/Bangkok Asia/Dhaka Asia/Dubai Asia/Hong_Kong Asia/Jakarta Asia/Karachi Asia/Kathmandu Asia/Kolkata
@@ -118,7 +124,8 @@ void cell_number(const Call& call, Writer& out) { phone(call, true, out); }
 
 constexpr Generator kTable[] = {
     {"dummy_building_number", building_number, true, Uniqueness::extended, 4, "the number of a house"},
-    {"dummy_cell_number", cell_number, true, Uniqueness::lossy, 14, "a mobile number out of the ranges kept for fiction"},
+    {"dummy_cell_number", cell_number, true, Uniqueness::lossy, 14,
+     "a mobile number out of the ranges kept for fiction"},
     {"dummy_city_name", city, true, Uniqueness::extended, 40, "an invented city"},
     {"dummy_city_prefix", city_prefix, true, Uniqueness::lossy, 24, "how an invented city begins"},
     {"dummy_city_suffix", city_suffix, true, Uniqueness::lossy, 24, "how an invented city ends"},
@@ -126,7 +133,8 @@ constexpr Generator kTable[] = {
     {"dummy_country_name", country, true, Uniqueness::lossy, 40, "a country"},
     {"dummy_latitude", latitude, true, Uniqueness::lossy, 10, "a latitude in degrees"},
     {"dummy_longitude", longitude, true, Uniqueness::lossy, 11, "a longitude in degrees"},
-    {"dummy_phone_number", phone_number, true, Uniqueness::lossy, 14, "a phone number out of the ranges kept for fiction"},
+    {"dummy_phone_number", phone_number, true, Uniqueness::lossy, 14,
+     "a phone number out of the ranges kept for fiction"},
     {"dummy_post_code", post_code, true, Uniqueness::lossy, 5, "a postal code"},
     {"dummy_secondary_address", secondary_address, true, Uniqueness::lossy, 16, "a flat, a floor, a suite"},
     {"dummy_secondary_address_type", unit, true, Uniqueness::lossy, 12, "Apt., Suite, Floor"},

@@ -3,8 +3,9 @@
 namespace branchfs::mask {
 namespace {
 
-BRANCHFS_LIST(kLorem, ' ',
-R"(lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor incididunt ut labore et dolore magna aliqua
+BRANCHFS_LIST(
+    kLorem, ' ',
+    R"(lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor incididunt ut labore et dolore magna aliqua
 enim ad minim veniam quis nostrud exercitation ullamco laboris nisi aliquip ex ea commodo consequat duis aute irure in
 reprehenderit voluptate velit esse cillum eu fugiat nulla pariatur excepteur sint occaecat cupidatat non proident sunt culpa
 qui officia deserunt mollit anim id est laborum)");
@@ -15,10 +16,12 @@ void word(const Call& call, Writer& out) {
 }
 
 BRANCHFS_LIST(kExtensions, ' ',
-"avi bmp csv doc docx gif html ico jpg json log md mp3 mp4 odp ods odt ogg pdf png pptx svg tar tif txt wav webp xlsx xml zip");
+              "avi bmp csv doc docx gif html ico jpg json log md mp3 mp4 odp ods odt ogg pdf png pptx svg "
+              "tar tif txt wav webp xlsx xml zip");
 BRANCHFS_LIST(kFolders, ' ',
-"archive backup cache data docs downloads drafts export files home import inbox media misc notes old pictures projects public "
-"reports scans shared temp users videos work");
+              "archive backup cache data docs downloads drafts export files home import inbox media misc "
+              "notes old pictures projects public "
+              "reports scans shared temp users videos work");
 
 std::string_view pick(const List& list, Draw& draw) { return list[draw.below(list.size())]; }
 

@@ -32,8 +32,8 @@ struct Place {
 
 constexpr std::uint16_t kCheck = 0;  // radix of a check digit: computed, and no part of the shape
 
-// Knows the place of each byte of a text. The answer is the same before and after the permutation, which is why no
-// round needs a table of places.
+// Knows the place of each byte of a text. The answer is the same before and after the permutation, which is
+// why no round needs a table of places.
 class Shape {
  public:
   Shape(Alphabet alphabet, Encoding encoding, const char* text, std::size_t size)
@@ -80,7 +80,9 @@ class Shape {
     return {};
   }
   [[nodiscard]] bool is_digit(std::size_t i) const { return text_[i] >= '0' && text_[i] <= '9'; }
-  [[nodiscard]] bool is_letter(std::size_t i) const { return (text_[i] | 0x20) >= 'a' && (text_[i] | 0x20) <= 'z'; }
+  [[nodiscard]] bool is_letter(std::size_t i) const {
+    return (text_[i] | 0x20) >= 'a' && (text_[i] | 0x20) <= 'z';
+  }
 
   void find_luhn() {
     std::size_t digits = 0;
@@ -286,7 +288,9 @@ void permute_text(const PrfKey& key, Alphabet alphabet, Encoding encoding, char*
   }
 }
 
-void permute_bytes(const PrfKey& key, char* bytes, std::size_t size) { permute_places(key, EveryByte{}, bytes, size); }
+void permute_bytes(const PrfKey& key, char* bytes, std::size_t size) {
+  permute_places(key, EveryByte{}, bytes, size);
+}
 
 void permute_uuid(const PrfKey& key, std::array<unsigned char, 16>& uuid) {
   std::uint64_t left = 0, right = 0;

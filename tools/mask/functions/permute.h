@@ -1,9 +1,9 @@
 // Keyed permutations: distinct values stay distinct, for sure, and keep their form.
 //
-// Feistel networks over the PRF. Integers walk their cycle until they fall into the range again. Text keeps its shape: digits
-// stay digits, letters keep their case, what is beyond ASCII stays inside its block of 64 code points (so that UTF-8 stays
-// valid), everything else stays; two texts of one shape never meet, and the shape never changes.
-// In place, without allocation or errors; any thread.
+// Feistel networks over the PRF. Integers walk their cycle until they fall into the range again. Text keeps
+// its shape: digits stay digits, letters keep their case, what is beyond ASCII stays inside its block of 64
+// code points (so that UTF-8 stays valid), everything else stays; two texts of one shape never meet, and the
+// shape never changes. In place, without allocation or errors; any thread.
 #pragma once
 
 #include <array>

@@ -1,7 +1,8 @@
 // The keyed pseudo-random function under every mask: SipHash-2-4 with 64 or 128 bits of output.
 //
-// Written from the specification (Aumasson, Bernstein: "SipHash: a fast short-input PRF"). A PRF with a 128-bit key: without
-// the key its outputs tell nothing about the inputs. Plain values, no allocation, no errors; any thread; inside the server too.
+// Written from the specification (Aumasson, Bernstein: "SipHash: a fast short-input PRF"). A PRF with a
+// 128-bit key: without the key its outputs tell nothing about the inputs. Plain values, no allocation, no
+// errors; any thread; inside the server too.
 #pragma once
 
 #include <bit>
@@ -71,11 +72,13 @@ class Sip {
 inline std::uint64_t load_little(const void* bytes, std::size_t size) {
   std::uint64_t word = 0;
   std::memcpy(&word, bytes, size);
-  static_assert(std::endian::native == std::endian::little, "the masks of a key are the same on every machine");
+  static_assert(std::endian::native == std::endian::little,
+                "the masks of a key are the same on every machine");
   return word;
 }
 
-inline PrfKey prf(const PrfKey& key, const void* message, std::size_t size, Sip::Width width = Sip::Width::bits128) {
+inline PrfKey prf(const PrfKey& key, const void* message, std::size_t size,
+                  Sip::Width width = Sip::Width::bits128) {
   Sip sip(key, width);
   const auto* at = static_cast<const unsigned char*>(message);
   std::size_t left = size;

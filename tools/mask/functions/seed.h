@@ -1,9 +1,9 @@
 // From the session's key and an old value to the choices a mask makes.
 //
-// Key -> (per kind of value) -> Seed of a value -> Draw of a function's n-th call -> numbers; and Seed -> visible tokens. Each
-// arrow is the PRF, so that neither a token nor a choice tells anything about the value, the key or another choice. Equal
-// key, value and function give equal numbers on every machine: a change here changes every mask there is.
-// Plain values, no allocation, no errors; any thread.
+// Key -> (per kind of value) -> Seed of a value -> Draw of a function's n-th call -> numbers; and Seed ->
+// visible tokens. Each arrow is the PRF, so that neither a token nor a choice tells anything about the value,
+// the key or another choice. Equal key, value and function give equal numbers on every machine: a change here
+// changes every mask there is. Plain values, no allocation, no errors; any thread.
 #pragma once
 
 #include <array>

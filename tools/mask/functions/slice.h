@@ -1,4 +1,5 @@
-// Parts of a text without the bounds check of substr(), whose exception would bring the C++ runtime into the server.
+// Parts of a text without the bounds check of substr(), whose exception would bring the C++ runtime into the
+// server.
 #pragma once
 
 #include <string_view>
@@ -6,7 +7,8 @@
 namespace branchfs::mask {
 
 // Bytes [from, to) of `text`; both are cut off at its end.
-constexpr std::string_view slice(std::string_view text, std::size_t from, std::size_t to = std::string_view::npos) {
+constexpr std::string_view slice(std::string_view text, std::size_t from,
+                                 std::size_t to = std::string_view::npos) {
   if (to > text.size()) to = text.size();
   if (from > to) from = to;
   return {text.data() + from, to - from};

@@ -1,4 +1,5 @@
-// The dictionaries, each in a file of its own. Names are common given names and surnames; cities and companies are invented.
+// The dictionaries, each in a file of its own. Names are common given names and surnames; cities and
+// companies are invented.
 #pragma once
 
 #include "tools/mask/functions/dictionary.h"

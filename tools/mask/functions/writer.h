@@ -1,5 +1,5 @@
-// Where a generated value is written: a text of bounded length, on the stack. What does not fit is cut off; the tests hold every
-// function to the length its catalog entry promises, which is below the capacity.
+// Where a generated value is written: a text of bounded length, on the stack. What does not fit is cut off;
+// the tests hold every function to the length its catalog entry promises, which is below the capacity.
 #pragma once
 
 #include <cstddef>
@@ -23,7 +23,8 @@ class Writer {
   void put_number(std::uint64_t number, int width = 1) {
     char digits[20];
     std::size_t at = sizeof digits;
-    for (; number > 0 || width > 0; number /= 10, --width) digits[--at] = static_cast<char>('0' + number % 10);
+    for (; number > 0 || width > 0; number /= 10, --width)
+      digits[--at] = static_cast<char>('0' + number % 10);
     put({digits + at, sizeof digits - at});
   }
   void put_hex(std::uint64_t number, int width) {
@@ -40,7 +41,8 @@ class Writer {
   std::size_t size_ = 0;
 };
 
-// Lower case ASCII letters of the text, accents dropped, everything else left out: for e-mail addresses and user names.
+// Lower case ASCII letters of the text, accents dropped, everything else left out: for e-mail addresses and
+// user names.
 void put_folded(std::string_view text, Writer& out);
 // The text in ASCII: accents dropped, what has no base letter left out. Case and punctuation stay.
 void put_ascii(std::string_view text, Writer& out);

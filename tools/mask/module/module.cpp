@@ -21,7 +21,8 @@ constexpr Call kCalls[] = {
     {"set_key", "key bytea", "void", "set_key", kVolatile},
     {"begin", "value \"any\", unique_token boolean", "boolean", "begin", kVolatile},
     {"begin_random", "unique_token boolean", "boolean", "begin_random", kVolatile},
-    {"permute", "v smallint, low smallint, high smallint, domain text", "smallint", "permute_int2", kPermutation},
+    {"permute", "v smallint, low smallint, high smallint, domain text", "smallint", "permute_int2",
+     kPermutation},
     {"permute", "v integer, low integer, high integer, domain text", "integer", "permute_int4", kPermutation},
     {"permute", "v bigint, low bigint, high bigint, domain text", "bigint", "permute_int8", kPermutation},
     {"permute", "v date, low date, high date, domain text", "date", "permute_date", kPermutation},
@@ -86,8 +87,8 @@ Result<std::string> find_module(int major) {
 std::string install_sql(const std::string& module_path) {
   std::string sql = "CREATE SCHEMA " + std::string(kSchema) + ";\n";
   for (const Call& call : kCalls) {
-    sql += create_function(call.name, call.arguments, call.returns, module_path, "branchfs_mask_" + std::string(call.symbol),
-                           call.attributes);
+    sql += create_function(call.name, call.arguments, call.returns, module_path,
+                           "branchfs_mask_" + std::string(call.symbol), call.attributes);
   }
   // A function in SQL is checked against those it calls: the module's own come first.
   std::string in_sql;

@@ -29,8 +29,10 @@ struct Algorithm {
   std::size_t size;
 };
 constexpr Algorithm kAlgorithms[] = {
-    {"md5", PG_MD5, MD5_DIGEST_LENGTH},          {"sha224", PG_SHA224, PG_SHA224_DIGEST_LENGTH},
-    {"sha256", PG_SHA256, PG_SHA256_DIGEST_LENGTH}, {"sha384", PG_SHA384, PG_SHA384_DIGEST_LENGTH},
+    {"md5", PG_MD5, MD5_DIGEST_LENGTH},
+    {"sha224", PG_SHA224, PG_SHA224_DIGEST_LENGTH},
+    {"sha256", PG_SHA256, PG_SHA256_DIGEST_LENGTH},
+    {"sha384", PG_SHA384, PG_SHA384_DIGEST_LENGTH},
     {"sha512", PG_SHA512, PG_SHA512_DIGEST_LENGTH},
 };
 
@@ -88,7 +90,8 @@ namespace server = branchfs::mask::server;
 BRANCHFS_FUNCTION(digest) {
   if (server::any_null(fcinfo)) PG_RETURN_NULL();
   const server::Algorithm& algorithm = server::algorithm_of(server::view(PG_GETARG_TEXT_PP(2)));
-  PG_RETURN_TEXT_P(server::digest(algorithm, server::view(PG_GETARG_TEXT_PP(0)), server::view(PG_GETARG_TEXT_PP(1))));
+  PG_RETURN_TEXT_P(
+      server::digest(algorithm, server::view(PG_GETARG_TEXT_PP(0)), server::view(PG_GETARG_TEXT_PP(1))));
 }
 
 BRANCHFS_FUNCTION(hash) {
@@ -96,7 +99,8 @@ BRANCHFS_FUNCTION(hash) {
   const std::string_view value = server::view(PG_GETARG_TEXT_PP(0));
   const mask::PrfKey& key = server::session_key().hash();
   const mask::PrfKey first = mask::prf(key, value.data(), value.size());
-  const mask::PrfKey second = mask::prf({first.low ^ key.low, first.high ^ key.high}, value.data(), value.size());
+  const mask::PrfKey second =
+      mask::prf({first.low ^ key.low, first.high ^ key.high}, value.data(), value.size());
   const mask::PrfKey both[] = {first, second};
   PG_RETURN_TEXT_P(server::hex_text(reinterpret_cast<const unsigned char*>(both), sizeof both));
 }
@@ -117,10 +121,12 @@ BRANCHFS_FUNCTION(partial_email) {
   const std::string_view value = server::view(PG_GETARG_TEXT_PP(0));
   const std::size_t at = value.find('@');
   const std::string_view user = mask::slice(value, 0, at);
-  const std::string_view host = at == std::string_view::npos ? std::string_view{} : mask::slice(value, at + 1);
+  const std::string_view host =
+      at == std::string_view::npos ? std::string_view{} : mask::slice(value, at + 1);
   // The host keeps its last label, nothing else of a name that may be a person's own.
   const std::size_t dot = host.rfind('.');
   const std::string_view label = dot == std::string_view::npos ? std::string_view{} : mask::slice(host, dot);
-  const text* left = server::join(mask::slice(user, 0, server::characters(user, 2)), "******@", mask::slice(host, 0, server::characters(host, 2)));
+  const text* left = server::join(mask::slice(user, 0, server::characters(user, 2)), "******@",
+                                  mask::slice(host, 0, server::characters(host, 2)));
   PG_RETURN_TEXT_P(server::join(server::view(left), "******", label));
 }

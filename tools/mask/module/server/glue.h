@@ -1,15 +1,18 @@
-// The server's headers for C++, and what the files of the module share: the session's key, the row's seed, counters.
+// The server's headers for C++, and what the files of the module share: the session's key, the row's seed,
+// counters.
 //
-// Runs inside a backend: one thread. Errors leave by ereport, which is a longjmp: nothing here has a destructor, nothing
-// throws, memory comes from palloc. No message holds a value.
+// Runs inside a backend: one thread. Errors leave by ereport, which is a longjmp: nothing here has a
+// destructor, nothing throws, memory comes from palloc. No message holds a value.
 #pragma once
 
 // s_lock.h of PostgreSQL 15 and older says `register`, which C++17 forgot.
 #define register
 extern "C" {
+// postgres.h comes first.
+// clang-format off
 #include "postgres.h"
-
 #include "fmgr.h"
+// clang-format on
 }
 #undef register
 
@@ -39,8 +42,8 @@ inline std::string_view view(const text* value) { return {VARDATA_ANY(value), VA
 }  // namespace branchfs::mask::server
 
 // A function that SQL calls as branchfs_mask_<name>.
-#define BRANCHFS_FUNCTION(name)                                      \
-  extern "C" {                                                       \
-  PG_FUNCTION_INFO_V1(branchfs_mask_##name);                         \
-  }                                                                  \
+#define BRANCHFS_FUNCTION(name)              \
+  extern "C" {                               \
+  PG_FUNCTION_INFO_V1(branchfs_mask_##name); \
+  }                                          \
   PGDLLEXPORT Datum branchfs_mask_##name([[maybe_unused]] FunctionCallInfo fcinfo)

@@ -24,15 +24,16 @@ std::int64_t permute_in(const PrfKey& key, std::int64_t value, std::int64_t low,
                     errmsg("branchfs_mask: a value lies outside of the range to permute")));
   }
   const auto base = static_cast<std::uint64_t>(low);
-  return static_cast<std::int64_t>(
-      base + permute_integer(key, static_cast<std::uint64_t>(value) - base, static_cast<std::uint64_t>(high) - base));
+  return static_cast<std::int64_t>(base + permute_integer(key, static_cast<std::uint64_t>(value) - base,
+                                                          static_cast<std::uint64_t>(high) - base));
 }
 
 Alphabet alphabet_of(FunctionCallInfo fcinfo, int argument) {
   const auto alphabet = parse_alphabet(view(PG_GETARG_TEXT_PP(argument)));
   if (!alphabet) {
-    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("branchfs_mask: unknown alphabet"),
-                    errhint("There are: digits, luhn, iban, hex, and the empty one for every letter and digit.")));
+    ereport(ERROR,
+            (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("branchfs_mask: unknown alphabet"),
+             errhint("There are: digits, luhn, iban, hex, and the empty one for every letter and digit.")));
   }
   return *alphabet;
 }
@@ -41,7 +42,8 @@ Alphabet alphabet_of(FunctionCallInfo fcinfo, int argument) {
 Encoding database_encoding() {
   switch (GetDatabaseEncoding()) {
     case PG_UTF8:
-    case PG_SQL_ASCII: return Encoding::utf8;
+    case PG_SQL_ASCII:
+      return Encoding::utf8;
     case PG_LATIN1:
     case PG_LATIN2:
     case PG_LATIN4:
@@ -53,8 +55,10 @@ Encoding database_encoding() {
     case PG_WIN1254:
     case PG_WIN1256:
     case PG_KOI8R:
-    case PG_KOI8U: return Encoding::single;
-    default: return Encoding::ascii;
+    case PG_KOI8U:
+      return Encoding::single;
+    default:
+      return Encoding::ascii;
   }
 }
 
@@ -62,7 +66,8 @@ void refuse_beyond_ascii(const char* data, std::size_t size) {
   for (std::size_t i = 0; i < size; ++i) {
     if ((data[i] & 0x80) == 0) continue;
     ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                    errmsg("branchfs_mask: cannot permute letters beyond ASCII in the encoding %s", GetDatabaseEncodingName())));
+                    errmsg("branchfs_mask: cannot permute letters beyond ASCII in the encoding %s",
+                           GetDatabaseEncodingName())));
   }
 }
 
@@ -73,18 +78,18 @@ namespace mask = branchfs::mask;
 namespace server = branchfs::mask::server;
 
 BRANCHFS_FUNCTION(permute_int2) {
-  PG_RETURN_INT16(static_cast<int16>(
-      server::permute_in(server::domain_key(fcinfo, 3), PG_GETARG_INT16(0), PG_GETARG_INT16(1), PG_GETARG_INT16(2))));
+  PG_RETURN_INT16(static_cast<int16>(server::permute_in(server::domain_key(fcinfo, 3), PG_GETARG_INT16(0),
+                                                        PG_GETARG_INT16(1), PG_GETARG_INT16(2))));
 }
 
 BRANCHFS_FUNCTION(permute_int4) {
-  PG_RETURN_INT32(static_cast<int32>(
-      server::permute_in(server::domain_key(fcinfo, 3), PG_GETARG_INT32(0), PG_GETARG_INT32(1), PG_GETARG_INT32(2))));
+  PG_RETURN_INT32(static_cast<int32>(server::permute_in(server::domain_key(fcinfo, 3), PG_GETARG_INT32(0),
+                                                        PG_GETARG_INT32(1), PG_GETARG_INT32(2))));
 }
 
 BRANCHFS_FUNCTION(permute_int8) {
-  PG_RETURN_INT64(
-      server::permute_in(server::domain_key(fcinfo, 3), PG_GETARG_INT64(0), PG_GETARG_INT64(1), PG_GETARG_INT64(2)));
+  PG_RETURN_INT64(server::permute_in(server::domain_key(fcinfo, 3), PG_GETARG_INT64(0), PG_GETARG_INT64(1),
+                                     PG_GETARG_INT64(2)));
 }
 
 BRANCHFS_FUNCTION(permute_date) {
@@ -130,10 +135,13 @@ BRANCHFS_FUNCTION(permute_numeric) {
   if (point != nullptr) {
     if (strspn(point + 1, "0") != strlen(point + 1)) {
       ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                      errmsg("branchfs_mask: permute takes whole numbers only"), errhint("Use noise() for amounts.")));
+                      errmsg("branchfs_mask: permute takes whole numbers only"),
+                      errhint("Use noise() for amounts.")));
     }
     *point = '\0';
   }
-  mask::permute_text(server::domain_key(fcinfo, 1), mask::Alphabet::whole, mask::Encoding::ascii, digits, strlen(digits));
-  PG_RETURN_DATUM(DirectFunctionCall3(numeric_in, CStringGetDatum(digits), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+  mask::permute_text(server::domain_key(fcinfo, 1), mask::Alphabet::whole, mask::Encoding::ascii, digits,
+                     strlen(digits));
+  PG_RETURN_DATUM(DirectFunctionCall3(numeric_in, CStringGetDatum(digits), ObjectIdGetDatum(InvalidOid),
+                                      Int32GetDatum(-1)));
 }

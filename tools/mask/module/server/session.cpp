@@ -50,7 +50,20 @@ void start_row(const Seed& seed, bool unique_token) {
 
 // How an argument's type becomes bytes; kept with the call, looked up once.
 struct Reader {
-  enum class Way : std::uint8_t { int2, int4, int8, numeric, varlena, padded, folded, cstring, uuid, name, output, send };
+  enum class Way : std::uint8_t {
+    int2,
+    int4,
+    int8,
+    numeric,
+    varlena,
+    padded,
+    folded,
+    cstring,
+    uuid,
+    name,
+    output,
+    send
+  };
   Way way;
   Oid type;
   FmgrInfo function;
@@ -67,8 +80,8 @@ bool is_citext(Oid type) {
 void choose_function(Reader& reader, Oid type, MemoryContext memory) {
   Oid function = InvalidOid;
   bool varlena = false;
-  // Labels, documents and collections have text that everybody reads the same; scalars have binary forms that no setting
-  // (DateStyle, extra_float_digits) changes.
+  // Labels, documents and collections have text that everybody reads the same; scalars have binary forms that
+  // no setting (DateStyle, extra_float_digits) changes.
   const char category = get_typtype(type) == TYPTYPE_ENUM ? 'E' : '-';
   const bool text_form = category == 'E' || type == JSONBOID || type == JSONOID || type == XMLOID ||
                          OidIsValid(get_element_type(type)) || type_is_rowtype(type) || type_is_range(type);
@@ -85,17 +98,36 @@ void choose_function(Reader& reader, Oid type, MemoryContext memory) {
 void choose(Reader& reader, Oid type, MemoryContext memory) {
   using Way = Reader::Way;
   switch (type) {
-    case INT2OID: reader.way = Way::int2; return;
-    case INT4OID: reader.way = Way::int4; return;
-    case INT8OID: reader.way = Way::int8; return;
-    case NUMERICOID: reader.way = Way::numeric; return;
+    case INT2OID:
+      reader.way = Way::int2;
+      return;
+    case INT4OID:
+      reader.way = Way::int4;
+      return;
+    case INT8OID:
+      reader.way = Way::int8;
+      return;
+    case NUMERICOID:
+      reader.way = Way::numeric;
+      return;
     case TEXTOID:
-    case VARCHAROID: reader.way = Way::varlena; return;
-    case BPCHAROID: reader.way = Way::padded; return;
-    case UNKNOWNOID: reader.way = Way::cstring; return;
-    case UUIDOID: reader.way = Way::uuid; return;
-    case NAMEOID: reader.way = Way::name; return;
-    default: break;
+    case VARCHAROID:
+      reader.way = Way::varlena;
+      return;
+    case BPCHAROID:
+      reader.way = Way::padded;
+      return;
+    case UNKNOWNOID:
+      reader.way = Way::cstring;
+      return;
+    case UUIDOID:
+      reader.way = Way::uuid;
+      return;
+    case NAMEOID:
+      reader.way = Way::name;
+      return;
+    default:
+      break;
   }
   if (is_citext(type)) {
     reader.way = Way::folded;
@@ -148,7 +180,8 @@ Seed seed_of_numeric(Datum value) {
   for (std::size_t i = negative ? 1 : 0; fits && i < size; ++i) {
     const int digit = digits[i] - '0';
     fits = digit >= 0 && digit <= 9 && !__builtin_mul_overflow(number, 10, &number) &&
-           !(negative ? __builtin_sub_overflow(number, digit, &number) : __builtin_add_overflow(number, digit, &number));
+           !(negative ? __builtin_sub_overflow(number, digit, &number)
+                      : __builtin_add_overflow(number, digit, &number));
   }
   if (fits) return seed_of_integer(number);
   return session_key().seed(Form::number, digits, size);
@@ -192,7 +225,8 @@ const Key& session_key() {
 
 const Seed& row_seed() {
   if (!session.has_seed) {
-    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("branchfs_mask: there is no value to mask"),
+    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                    errmsg("branchfs_mask: there is no value to mask"),
                     errhint("Call begin() first, in the same expression.")));
   }
   return session.seed;
@@ -209,7 +243,8 @@ std::uint32_t next_call(std::uint64_t name) {
     if (counter.row != session.row) counter = {name, session.row, 0};
     return counter.calls++;
   }
-  ereport(ERROR, (errmsg("branchfs_mask: an expression calls more than %d functions", static_cast<int>(kCounters))));
+  ereport(ERROR,
+          (errmsg("branchfs_mask: an expression calls more than %d functions", static_cast<int>(kCounters))));
 }
 
 Draw next_draw(std::string_view function) {
@@ -222,18 +257,29 @@ Seed seed_of(FunctionCallInfo fcinfo, int argument) {
   Reader& reader = reader_of(fcinfo, argument);
   const Datum value = PG_GETARG_DATUM(argument);
   switch (reader.way) {
-    case Reader::Way::int2: return seed_of_integer(DatumGetInt16(value));
-    case Reader::Way::int4: return seed_of_integer(DatumGetInt32(value));
-    case Reader::Way::int8: return seed_of_integer(DatumGetInt64(value));
-    case Reader::Way::numeric: return seed_of_numeric(value);
-    case Reader::Way::varlena: return seed_of_varlena(value, false);
-    case Reader::Way::padded: return seed_of_varlena(value, true);
-    case Reader::Way::folded: return seed_of_citext(value);
-    case Reader::Way::cstring: return seed_of_text(DatumGetCString(value), strlen(DatumGetCString(value)));
-    case Reader::Way::name: return seed_of_text(NameStr(*DatumGetName(value)), strlen(NameStr(*DatumGetName(value))));
-    case Reader::Way::uuid: return session_key().seed(Form::uuid, DatumGetUUIDP(value)->data, UUID_LEN);
+    case Reader::Way::int2:
+      return seed_of_integer(DatumGetInt16(value));
+    case Reader::Way::int4:
+      return seed_of_integer(DatumGetInt32(value));
+    case Reader::Way::int8:
+      return seed_of_integer(DatumGetInt64(value));
+    case Reader::Way::numeric:
+      return seed_of_numeric(value);
+    case Reader::Way::varlena:
+      return seed_of_varlena(value, false);
+    case Reader::Way::padded:
+      return seed_of_varlena(value, true);
+    case Reader::Way::folded:
+      return seed_of_citext(value);
+    case Reader::Way::cstring:
+      return seed_of_text(DatumGetCString(value), strlen(DatumGetCString(value)));
+    case Reader::Way::name:
+      return seed_of_text(NameStr(*DatumGetName(value)), strlen(NameStr(*DatumGetName(value))));
+    case Reader::Way::uuid:
+      return session_key().seed(Form::uuid, DatumGetUUIDP(value)->data, UUID_LEN);
     case Reader::Way::output:
-    case Reader::Way::send: break;
+    case Reader::Way::send:
+      break;
   }
   return seed_by_function(reader, value);
 }
@@ -266,7 +312,8 @@ BRANCHFS_FUNCTION(begin) {
 
 BRANCHFS_FUNCTION(begin_random) {
   Seed seed;
-  if (!pg_strong_random(&seed, sizeof seed)) ereport(ERROR, (errmsg("branchfs_mask: the system gives no random bytes")));
+  if (!pg_strong_random(&seed, sizeof seed))
+    ereport(ERROR, (errmsg("branchfs_mask: the system gives no random bytes")));
   server::start_row(seed, !PG_ARGISNULL(0) && PG_GETARG_BOOL(0));
   PG_RETURN_BOOL(true);
 }

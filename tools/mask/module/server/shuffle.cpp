@@ -34,7 +34,8 @@ Slot* find(int32 number) {
 }
 
 Slot* make(int32 number, Oid type) {
-  if (memory == nullptr) memory = AllocSetContextCreate(TopMemoryContext, "branchfs_mask shuffle", ALLOCSET_DEFAULT_SIZES);
+  if (memory == nullptr)
+    memory = AllocSetContextCreate(TopMemoryContext, "branchfs_mask shuffle", ALLOCSET_DEFAULT_SIZES);
   auto* slot = static_cast<Slot*>(MemoryContextAllocZero(memory, sizeof(Slot)));
   slot->number = number;
   slot->type = type;
@@ -48,7 +49,8 @@ Slot* make(int32 number, Oid type) {
 }
 
 Slot& slot_of(FunctionCallInfo fcinfo, bool create) {
-  if (PG_ARGISNULL(0)) ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("branchfs_mask: the slot is NULL")));
+  if (PG_ARGISNULL(0))
+    ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("branchfs_mask: the slot is NULL")));
   const int32 number = PG_GETARG_INT32(0);
   const Oid type = get_fn_expr_argtype(fcinfo->flinfo, 1);
   Slot* slot = find(number);
@@ -57,7 +59,8 @@ Slot& slot_of(FunctionCallInfo fcinfo, bool create) {
     if (!create) ereport(ERROR, (errmsg("branchfs_mask: nothing was collected in slot %d", number)));
   }
   if (slot->type != type) {
-    ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH), errmsg("branchfs_mask: slot %d has values of another type", number)));
+    ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+                    errmsg("branchfs_mask: slot %d has values of another type", number)));
   }
   return *slot;
 }

@@ -1,4 +1,5 @@
-// The functions that make a text out of the row's seed, or out of an argument: which one it is, its name in pg_proc says.
+// The functions that make a text out of the row's seed, or out of an argument: which one it is, its name in
+// pg_proc says.
 #include "tools/mask/functions/slice.h"
 #include "tools/mask/module/server/glue.h"
 
@@ -31,7 +32,8 @@ const Generator* generator_of(std::string_view name) {
 const Generator& look_up(FunctionCallInfo fcinfo) {
   const char* name = get_func_name(fcinfo->flinfo->fn_oid);
   const Generator* generator = name == nullptr ? nullptr : generator_of(name);
-  if (generator == nullptr) ereport(ERROR, (errmsg("branchfs_mask: the module has no function of this name")));
+  if (generator == nullptr)
+    ereport(ERROR, (errmsg("branchfs_mask: the module has no function of this name")));
   return *generator;
 }
 
@@ -66,10 +68,12 @@ bool is_western(std::string_view utf8) {
 
 text* to_text(std::string_view utf8) {
   const int encoding = GetDatabaseEncoding();
-  if (encoding == PG_UTF8 || is_ascii(utf8)) return cstring_to_text_with_len(utf8.data(), static_cast<int>(utf8.size()));
+  if (encoding == PG_UTF8 || is_ascii(utf8))
+    return cstring_to_text_with_len(utf8.data(), static_cast<int>(utf8.size()));
   const bool western = encoding == PG_LATIN1 || encoding == PG_LATIN9 || encoding == PG_WIN1252;
   if (western && is_western(utf8)) {
-    return cstring_to_text(pg_any_to_server(pnstrdup(utf8.data(), utf8.size()), static_cast<int>(utf8.size()), PG_UTF8));
+    return cstring_to_text(
+        pg_any_to_server(pnstrdup(utf8.data(), utf8.size()), static_cast<int>(utf8.size()), PG_UTF8));
   }
   Writer ascii;
   put_ascii(utf8, ascii);

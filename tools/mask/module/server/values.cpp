@@ -30,7 +30,8 @@ bool any_null(FunctionCallInfo fcinfo) {
 }
 
 [[noreturn]] void refuse_range() {
-  ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("branchfs_mask: the range ends before it starts")));
+  ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                  errmsg("branchfs_mask: the range ends before it starts")));
 }
 
 std::int64_t between(std::string_view function, std::int64_t low, std::int64_t high) {
@@ -102,7 +103,8 @@ namespace server = branchfs::mask::server;
 
 BRANCHFS_FUNCTION(random_int4_between) {
   if (server::any_null(fcinfo)) PG_RETURN_NULL();
-  PG_RETURN_INT32(static_cast<int32>(server::between("random_int_between", PG_GETARG_INT32(0), PG_GETARG_INT32(1))));
+  PG_RETURN_INT32(
+      static_cast<int32>(server::between("random_int_between", PG_GETARG_INT32(0), PG_GETARG_INT32(1))));
 }
 
 BRANCHFS_FUNCTION(random_int8_between) {
@@ -124,7 +126,8 @@ BRANCHFS_FUNCTION(random_time) { PG_RETURN_TIMEADT(server::between("random_time"
 
 BRANCHFS_FUNCTION(random_float8) {
   if (server::any_null(fcinfo)) PG_RETURN_NULL();
-  PG_RETURN_FLOAT8(server::fraction_between("random_double_precision", PG_GETARG_FLOAT8(0), PG_GETARG_FLOAT8(1)));
+  PG_RETURN_FLOAT8(
+      server::fraction_between("random_double_precision", PG_GETARG_FLOAT8(0), PG_GETARG_FLOAT8(1)));
 }
 
 BRANCHFS_FUNCTION(random_float4) {
@@ -203,18 +206,23 @@ BRANCHFS_FUNCTION(random_in) {
 // The value of the argument does not matter, NULL will do.
 BRANCHFS_FUNCTION(random_in_enum) {
   const Oid type = server::argument_type(fcinfo, 0);
-  if (get_typtype(type) != TYPTYPE_ENUM) server::refuse_type("random_in_enum", "a value of an enumerated type");
+  if (get_typtype(type) != TYPTYPE_ENUM)
+    server::refuse_type("random_in_enum", "a value of an enumerated type");
   CatCList* list = SearchSysCacheList1(ENUMTYPOIDNAME, ObjectIdGetDatum(type));
   if (list->n_members == 0) {
     ReleaseCatCacheList(list);
     PG_RETURN_NULL();
   }
-  const auto wanted = static_cast<int>(server::next_draw("random_in_enum").below(static_cast<std::uint32_t>(list->n_members)));
-  const auto member = [list](int i) { return reinterpret_cast<Form_pg_enum>(GETSTRUCT(&list->members[i]->tuple)); };
+  const auto wanted = static_cast<int>(
+      server::next_draw("random_in_enum").below(static_cast<std::uint32_t>(list->n_members)));
+  const auto member = [list](int i) {
+    return reinterpret_cast<Form_pg_enum>(GETSTRUCT(&list->members[i]->tuple));
+  };
   Oid label = InvalidOid;
   for (int i = 0; i < list->n_members; ++i) {
     int before = 0;
-    for (int j = 0; j < list->n_members; ++j) before += member(j)->enumsortorder < member(i)->enumsortorder ? 1 : 0;
+    for (int j = 0; j < list->n_members; ++j)
+      before += member(j)->enumsortorder < member(i)->enumsortorder ? 1 : 0;
     if (before == wanted) label = member(i)->oid;
   }
   ReleaseCatCacheList(list);
@@ -226,13 +234,22 @@ BRANCHFS_FUNCTION(noise) {
   const Oid type = server::argument_type(fcinfo, 0);
   const double share = server::swing("noise") * PG_GETARG_FLOAT8(1);
   switch (type) {
-    case INT2OID: PG_RETURN_INT16(static_cast<int16>(server::shifted(PG_GETARG_INT16(0), share, PG_INT16_MIN, PG_INT16_MAX)));
-    case INT4OID: PG_RETURN_INT32(static_cast<int32>(server::shifted(PG_GETARG_INT32(0), share, PG_INT32_MIN, PG_INT32_MAX)));
-    case INT8OID: PG_RETURN_INT64(server::shifted(PG_GETARG_INT64(0), share, PG_INT64_MIN, PG_INT64_MAX));
-    case FLOAT4OID: PG_RETURN_FLOAT4(static_cast<float4>(PG_GETARG_FLOAT4(0) * (1 + share)));
-    case FLOAT8OID: PG_RETURN_FLOAT8(PG_GETARG_FLOAT8(0) * (1 + share));
-    case NUMERICOID: PG_RETURN_DATUM(server::shifted_numeric(PG_GETARG_DATUM(0), share));
-    default: server::refuse_type("noise", "a number");
+    case INT2OID:
+      PG_RETURN_INT16(
+          static_cast<int16>(server::shifted(PG_GETARG_INT16(0), share, PG_INT16_MIN, PG_INT16_MAX)));
+    case INT4OID:
+      PG_RETURN_INT32(
+          static_cast<int32>(server::shifted(PG_GETARG_INT32(0), share, PG_INT32_MIN, PG_INT32_MAX)));
+    case INT8OID:
+      PG_RETURN_INT64(server::shifted(PG_GETARG_INT64(0), share, PG_INT64_MIN, PG_INT64_MAX));
+    case FLOAT4OID:
+      PG_RETURN_FLOAT4(static_cast<float4>(PG_GETARG_FLOAT4(0) * (1 + share)));
+    case FLOAT8OID:
+      PG_RETURN_FLOAT8(PG_GETARG_FLOAT8(0) * (1 + share));
+    case NUMERICOID:
+      PG_RETURN_DATUM(server::shifted_numeric(PG_GETARG_DATUM(0), share));
+    default:
+      server::refuse_type("noise", "a number");
   }
 }
 
@@ -244,12 +261,18 @@ BRANCHFS_FUNCTION(dnoise) {
   const Datum value = PG_GETARG_DATUM(0);
   switch (type) {
     case DATEOID:
-      PG_RETURN_DATUM(DirectFunctionCall1(timestamp_date, DirectFunctionCall2(date_pl_interval, value, shift)));
-    case TIMESTAMPOID: PG_RETURN_DATUM(DirectFunctionCall2(timestamp_pl_interval, value, shift));
-    case TIMESTAMPTZOID: PG_RETURN_DATUM(DirectFunctionCall2(timestamptz_pl_interval, value, shift));
-    case TIMEOID: PG_RETURN_DATUM(DirectFunctionCall2(time_pl_interval, value, shift));
-    case TIMETZOID: PG_RETURN_DATUM(DirectFunctionCall2(timetz_pl_interval, value, shift));
-    default: server::refuse_type("dnoise", "a date or a time");
+      PG_RETURN_DATUM(
+          DirectFunctionCall1(timestamp_date, DirectFunctionCall2(date_pl_interval, value, shift)));
+    case TIMESTAMPOID:
+      PG_RETURN_DATUM(DirectFunctionCall2(timestamp_pl_interval, value, shift));
+    case TIMESTAMPTZOID:
+      PG_RETURN_DATUM(DirectFunctionCall2(timestamptz_pl_interval, value, shift));
+    case TIMEOID:
+      PG_RETURN_DATUM(DirectFunctionCall2(time_pl_interval, value, shift));
+    case TIMETZOID:
+      PG_RETURN_DATUM(DirectFunctionCall2(timetz_pl_interval, value, shift));
+    default:
+      server::refuse_type("dnoise", "a date or a time");
   }
 }
 
