@@ -1,5 +1,5 @@
-// Plans against a real server: what is read of a schema, what is refused, and that a database masked by a plan's statements keeps its
-// schema and its constraints.
+// Plans against a real server: what is read of a schema, what is refused, and that a database masked by a
+// plan's statements keeps its schema and its constraints.
 #include "tools/mask/plan/plan.h"
 
 #include "tests/postgres/mask-plan/server.h"
@@ -9,13 +9,15 @@ namespace {
 
 using pg::must;
 
-RuleSet rules_of(const std::string& rules, const std::string& more = R"("defaults":{"unmapped_columns":"keep"},)") {
+RuleSet rules_of(const std::string& rules,
+                 const std::string& more = R"("defaults":{"unmapped_columns":"keep"},)") {
   return must(parse_rules(R"({"version":1,)" + more + R"("masking_rules":[)" + rules + "]}", "json"));
 }
 std::string text_of(const std::vector<Finding>& findings) {
   std::string text;
   for (const Finding& f : findings) {
-    text += (f.level == Finding::Level::error ? "error " : "warning ") + f.where + ": " + f.what + " [" + f.hint + "]\n";
+    text += (f.level == Finding::Level::error ? "error " : "warning ") + f.where + ": " + f.what + " [" +
+            f.hint + "]\n";
   }
   return text;
 }
@@ -145,29 +147,38 @@ TEST_CASE("a database masked by its plan keeps its schema, its keys and its prom
   CHECK(table_of(plan, "orders").columns.size() == 3);
   CHECK(plan.drop_foreign_keys.size() == 4);
 
-  must(session.execute("CREATE TABLE public.old AS SELECT * FROM public.users; CREATE TABLE public.old_orders AS SELECT * FROM public.orders"));
+  must(
+      session.execute("CREATE TABLE public.old AS SELECT * FROM public.users; CREATE TABLE public.old_orders "
+                      "AS SELECT * FROM public.orders"));
   MaskServer::run(masking, plan, schema);
   must(session.execute("SET search_path = public"));
   auto ask = [&](const std::string& sql) { return value(session, sql); };
 
   // Nothing of the originals is left, NULLs are where they were, one user is one user everywhere.
   CHECK(ask("SELECT count(*) FROM users WHERE email LIKE '%@corp.example'") == "0");
-  CHECK(ask("SELECT count(*) FROM users WHERE phone IS NULL") == ask("SELECT count(*) FROM old WHERE phone IS NULL"));
+  CHECK(ask("SELECT count(*) FROM users WHERE phone IS NULL") ==
+        ask("SELECT count(*) FROM old WHERE phone IS NULL"));
   CHECK(ask("SELECT count(DISTINCT email) FROM users") == "500");
-  CHECK(ask("SELECT count(*) FROM orders o JOIN users u ON u.email = o.user_email AND u.id = o.user_id") == "1000");
-  CHECK(ask("SELECT count(*) FROM users u JOIN users b ON b.id = u.boss") == ask("SELECT count(*) FROM old WHERE boss IS NOT NULL"));
+  CHECK(ask("SELECT count(*) FROM orders o JOIN users u ON u.email = o.user_email AND u.id = o.user_id") ==
+        "1000");
+  CHECK(ask("SELECT count(*) FROM users u JOIN users b ON b.id = u.boss") ==
+        ask("SELECT count(*) FROM old WHERE boss IS NOT NULL"));
   CHECK(ask("SELECT min(id) || '-' || max(id) FROM users") == "1-500");
   CHECK(ask("SELECT count(*) FROM users WHERE mood <> 'sad'") == "0");
   CHECK(ask("SELECT count(*) FROM users WHERE name LIKE 'Name %' AND NOT staff") == "0");
   CHECK(ask("SELECT count(*) FROM users WHERE name LIKE 'Name %' AND staff") == "50");
-  CHECK(ask("SELECT count(*) FROM users WHERE profile->'emails'->>1 LIKE '%@corp' OR jsonb_array_length(profile->'emails') <> 2") == "0");
+  CHECK(ask("SELECT count(*) FROM users WHERE profile->'emails'->>1 LIKE '%@corp' OR "
+            "jsonb_array_length(profile->'emails') <> 2") == "0");
   CHECK(ask("SELECT count(*) FROM users WHERE jsonb_typeof(profile->'age') <> 'number'") == "0");
   CHECK(ask("SELECT count(*) FROM users WHERE profile->'deep'->>'k''ey' <> 'it''s gone'") == "0");
-  CHECK(ask("SELECT count(*) FROM orders JOIN old_orders USING (id) WHERE orders.note = old_orders.note").size() < 3);
-  CHECK(ask("SELECT string_agg(note, ',' ORDER BY note) FROM orders") == ask("SELECT string_agg(note, ',' ORDER BY note) FROM old_orders"));
+  CHECK(ask("SELECT count(*) FROM orders JOIN old_orders USING (id) WHERE orders.note = old_orders.note")
+            .size() < 3);
+  CHECK(ask("SELECT string_agg(note, ',' ORDER BY note) FROM orders") ==
+        ask("SELECT string_agg(note, ',' ORDER BY note) FROM old_orders"));
   CHECK(ask("SELECT count(*) FROM seen WHERE email LIKE '%@corp.example'") == "0");
   CHECK(ask("SELECT count(*) FROM base WHERE secret LIKE 'secret%' OR length(secret) <> 37") == "0");
-  CHECK(ask("SELECT count(*) FROM derived WHERE extra <> 's***' || substr((a)::text, length(a::text))") == "0");
+  CHECK(ask("SELECT count(*) FROM derived WHERE extra <> 's***' || substr((a)::text, length(a::text))") ==
+        "0");
   CHECK(ask("SELECT count(*) FROM always WHERE b LIKE 'value%' OR g <> b || '!'") == "0");
   CHECK(ask("SELECT count(*) FROM audit") == "0");
   CHECK(ask("SELECT count(*) FROM events WHERE ip LIKE '10.0.0.%'") == "0");
@@ -193,7 +204,8 @@ TEST_CASE("an injection in every name of a schema and in every literal of a rule
   pg::Session masking = server.masking();
   const Schema schema = must(read_schema(masking));
   const RuleSet rules = rules_of(
-      "{" + c + R"j("masking_function":"pg_catalog.concat($$'; DROP TABLE public.victim; --$$, anon.fake_city())","when":"\"x'; DROP TABLE public.victim; --\" <> $$'; DROP TABLE public.victim; --$$"},
+      "{" + c +
+      R"j("masking_function":"pg_catalog.concat($$'; DROP TABLE public.victim; --$$, anon.fake_city())","when":"\"x'; DROP TABLE public.victim; --\" <> $$'; DROP TABLE public.victim; --$$"},
       {"column_name":"x'; DROP TABLE public.victim; --","mask":"shuffle"},
       {"column_name":"n","mask":"permute"},
       {"column_name":"doc","json_path":["k'; DROP TABLE public.victim; --"],"masking_value":"$$'; DROP TABLE public.victim; --$$"})j");
@@ -203,7 +215,10 @@ TEST_CASE("an injection in every name of a schema and in every literal of a rule
   MaskServer::run(masking, plan, schema);
   CHECK(value(session, "SELECT count(*) FROM public.victim") == "1");
   const std::string table = R"("s; DROP TABLE public.victim; --"."t""; DROP TABLE public.victim; --")";
-  CHECK(value(session, R"(SELECT count(*) FROM )" + table + R"( WHERE "c""; DROP TABLE public.victim; --" LIKE '''; DROP TABLE public.victim; --%')") == "20");
+  CHECK(value(session,
+              R"(SELECT count(*) FROM )" + table +
+                  R"( WHERE "c""; DROP TABLE public.victim; --" LIKE '''; DROP TABLE public.victim; --%')") ==
+        "20");
   CHECK(value(session, "SELECT count(*) FROM " + table + " WHERE doc::text LIKE '%value%'") == "0");
 }
 
@@ -211,10 +226,11 @@ TEST_CASE("a plan that cannot hold is refused before a row is touched") {
   MaskServer server;
   pg::Session session = server.connect();
   must(session.execute(kSchemaSql));
-  must(session.execute("CREATE TABLE public.rooms (room int, during int4range, EXCLUDE USING gist (during WITH &&)); "
-                       "CREATE TABLE public.codes (code varchar(8) UNIQUE, folded text, note text); "
-                       "CREATE UNIQUE INDEX ON public.codes (lower(folded)); "
-                       "CREATE TABLE public.child (id int, u bigint REFERENCES public.orders(id))"));
+  must(session.execute(
+      "CREATE TABLE public.rooms (room int, during int4range, EXCLUDE USING gist (during WITH &&)); "
+      "CREATE TABLE public.codes (code varchar(8) UNIQUE, folded text, note text); "
+      "CREATE UNIQUE INDEX ON public.codes (lower(folded)); "
+      "CREATE TABLE public.child (id int, u bigint REFERENCES public.orders(id))"));
   pg::Session masking = server.masking();
   const auto findings = [&](const std::string& rules) {
     const Plan plan = must(MaskServer::plan(masking, rules_of(rules)));
@@ -233,42 +249,67 @@ TEST_CASE("a plan that cannot hold is refused before a row is touched") {
   };
   refused(R"j({"table_name":"users","column_name":"emial","mask":"keep"})j", "did you mean email");
   refused(R"j({"table_name":"usres","column_name":"email","mask":"keep"})j", "did you mean users");
-  refused(R"j({"database_name":"postgres","schema_name":"nope","table_name":"users","column_name":"email","mask":"keep"})j", "no such table");
-  refused(R"j({"table_name":"users","column_name":"name","masking_function":"anon.partial(nmae,1,'x',1)"})j", "did you mean name");
-  refused(R"j({"table_name":"users","column_name":"name","masking_function":"anon.partial(orders.note,1,'x',1)"})j", "no column");
+  refused(
+      R"j({"database_name":"postgres","schema_name":"nope","table_name":"users","column_name":"email","mask":"keep"})j",
+      "no such table");
+  refused(R"j({"table_name":"users","column_name":"name","masking_function":"anon.partial(nmae,1,'x',1)"})j",
+          "did you mean name");
+  refused(
+      R"j({"table_name":"users","column_name":"name","masking_function":"anon.partial(orders.note,1,'x',1)"})j",
+      "no column");
   refused(R"j({"table_name":"users","column_name":"name","masking_value":"'a'::public.users"})j", "no enum");
-  refused(R"j({"table_name":"users","column_name":"email","masking_function":"anon.partial(email,1,'x',1)"})j", "same value");
+  refused(
+      R"j({"table_name":"users","column_name":"email","masking_function":"anon.partial(email,1,'x',1)"})j",
+      "same value");
   refused(R"j({"table_name":"users","column_name":"email","masking_value":"'x'"})j", "same value");
   refused(R"j({"table_name":"users","column_name":"name","masking_value":"NULL"})j", "NOT NULL");
   refused(R"j({"table_name":"users","column_name":"email","mask":"permute","when":"staff"})j", "joined");
-  refused(R"j({"table_name":"users","column_name":"email","masking_function":"anon.fake_email()"},{"table_name":"orders","column_name":"user_email","mask":"permute"})j", "one mask for both");
-  refused(R"j({"table_name":"users","column_name":"email","masking_function":"anon.fake_email()"},{"table_name":"orders","column_name":"user_email","mask":"keep"})j", "keeps it");
-  accepted(R"j({"table_name":"users","column_name":"email","mask":"permute"},{"schema_name":"public","column_name":"email","mask":"keep"})j");
-  refused(R"j({"table_name":"users","column_name":"phone","mask":"permute"},{"table_name":"users","column_name":"phone","mask":"keep"})j", "equally specific");
-  refused(R"j({"table_name":"events","column_name":"at","masking_function":"anon.random_date()"})j", "partition key");
-  refused(R"j({"table_name":"events_1","column_name":"ip","masking_value":"'x'"})j", "put the rule on public.events");
+  refused(
+      R"j({"table_name":"users","column_name":"email","masking_function":"anon.fake_email()"},{"table_name":"orders","column_name":"user_email","mask":"permute"})j",
+      "one mask for both");
+  refused(
+      R"j({"table_name":"users","column_name":"email","masking_function":"anon.fake_email()"},{"table_name":"orders","column_name":"user_email","mask":"keep"})j",
+      "keeps it");
+  accepted(
+      R"j({"table_name":"users","column_name":"email","mask":"permute"},{"schema_name":"public","column_name":"email","mask":"keep"})j");
+  refused(
+      R"j({"table_name":"users","column_name":"phone","mask":"permute"},{"table_name":"users","column_name":"phone","mask":"keep"})j",
+      "equally specific");
+  refused(R"j({"table_name":"events","column_name":"at","masking_function":"anon.random_date()"})j",
+          "partition key");
+  refused(R"j({"table_name":"events_1","column_name":"ip","masking_value":"'x'"})j",
+          "put the rule on public.events");
   refused(R"j({"table_name":"always","column_name":"g","masking_value":"'x'"})j", "generated");
   refused(R"j({"table_name":"late","column_name":"x","masking_value":"1"})j", "materialized");
-  refused(R"j({"table_name":"users","column_name":"phone","json_path":["a"],"masking_value":"'x'"})j", "json_path");
+  refused(R"j({"table_name":"users","column_name":"phone","json_path":["a"],"masking_value":"'x'"})j",
+          "json_path");
   refused(R"j({"table_name":"users","column_name":"staff","mask":"permute"})j", "cannot be permuted");
-  refused(R"j({"table_name":"rooms","column_name":"during","mask":"shuffle"},{"table_name":"rooms","column_name":"room","masking_value":"1"},{"table_name":"rooms","column_name":"during","mask":"shuffle"},{"table_name":"pairs","column_name":"b","masking_function":"anon.dummy_word()"},{"table_name":"pairs","column_name":"a","masking_value":"1"})j", "forbids");
-  refused(R"j({"table_name":"rooms","column_name":"during","masking_value":"'[1,2)'::int4range"})j", "exclusion");
-  refused(R"j({"table_name":"codes","column_name":"code","masking_function":"anon.dummy_uuidv4()"})j", "must be distinct");
+  refused(
+      R"j({"table_name":"rooms","column_name":"during","mask":"shuffle"},{"table_name":"rooms","column_name":"room","masking_value":"1"},{"table_name":"rooms","column_name":"during","mask":"shuffle"},{"table_name":"pairs","column_name":"b","masking_function":"anon.dummy_word()"},{"table_name":"pairs","column_name":"a","masking_value":"1"})j",
+      "forbids");
+  refused(R"j({"table_name":"rooms","column_name":"during","masking_value":"'[1,2)'::int4range"})j",
+          "exclusion");
+  refused(R"j({"table_name":"codes","column_name":"code","masking_function":"anon.dummy_uuidv4()"})j",
+          "must be distinct");
   refused(R"j({"table_name":"codes","column_name":"folded","mask":"permute"})j", "forbids");
   refused(R"j({"table_name":"orders","truncate":true})j", "refer to it");
   accepted(R"j({"table_name":"orders","truncate":true},{"table_name":"child","truncate":true})j");
-  accepted(R"j({"table_name":"codes","column_name":"code","mask":"permute"},{"table_name":"codes","column_name":"folded","masking_function":"anon.fake_email()"})j");
+  accepted(
+      R"j({"table_name":"codes","column_name":"code","mask":"permute"},{"table_name":"codes","column_name":"folded","masking_function":"anon.fake_email()"})j");
   accepted(R"j({"table_name":"codes","column_name":"code","masking_value":"NULL"})j");
   accepted(R"j({"table_name":"orders","column_name":"user_id","masking_value":"NULL"})j");
   accepted(R"j({"table_name":"orders","column_name":"user_id","mask":"shuffle"})j");
-  accepted(R"j({"table_name":"users","column_name":"email","mask":"permute"},{"column_name":"*","mask":"keep"})j");
+  accepted(
+      R"j({"table_name":"users","column_name":"email","mask":"permute"},{"column_name":"*","mask":"keep"})j");
 
   SECTION("columns without a rule, in one finding per table") {
-    const Plan plan = must(MaskServer::plan(masking, rules_of(R"j({"table_name":"users","column_name":"*","mask":"keep"})j", "")));
+    const Plan plan = must(MaskServer::plan(
+        masking, rules_of(R"j({"table_name":"users","column_name":"*","mask":"keep"})j", "")));
     CHECK(plan.refused());
     const std::string text = text_of(plan.findings);
     INFO(text);
-    CHECK(text.find("error postgres.public.orders: no rule for id, user_id, user_email, note and total") != std::string::npos);
+    CHECK(text.find("error postgres.public.orders: no rule for id, user_id, user_email, note and total") !=
+          std::string::npos);
     CHECK(text.find("public.users") == std::string::npos);
     CHECK(text.find("events_1") == std::string::npos);
   }
@@ -279,7 +320,8 @@ TEST_CASE("a plan that cannot hold is refused before a row is touched") {
     must(session.execute("ALTER TABLE public.orders ADD COLUMN iban text"));
     const Plan plan = must(MaskServer::plan(masking, rules));
     CHECK(plan.refused());
-    CHECK(text_of(plan.findings).find("public.orders: new since the rules were accepted: iban") != std::string::npos);
+    CHECK(text_of(plan.findings).find("public.orders: new since the rules were accepted: iban") !=
+          std::string::npos);
   }
   SECTION("large objects") {
     must(session.execute("SELECT lo_create(0)"));

@@ -1,11 +1,11 @@
 // A private server with the masking functions installed, and what a run does with a plan, without branches.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <filesystem>
 #include <string>
 #include <vector>
-
-#include <fmt/format.h>
 
 #include "tests/postgres/pg/place.h"
 #include "tools/mask/module/module.h"
@@ -51,8 +51,8 @@ class MaskServer {
   }
   static void run(pg::Session& session, const Plan& plan, const Schema& schema) {
     for (const ForeignKey& key : plan.drop_foreign_keys) {
-      pg::must(session.execute(
-          fmt::format("ALTER TABLE {} DROP CONSTRAINT {}", schema.table(key.from_table)->qualified(), quote_name(key.name))));
+      pg::must(session.execute(fmt::format("ALTER TABLE {} DROP CONSTRAINT {}",
+                                           schema.table(key.from_table)->qualified(), quote_name(key.name))));
     }
     for (const TablePlan& table : plan.tables) {
       if (table.way == Way::keep) continue;
@@ -66,14 +66,16 @@ class MaskServer {
       for (const std::string& sql : table.after) pg::must(session.execute(sql));
     }
     for (const ForeignKey& key : plan.drop_foreign_keys) {
-      pg::must(session.execute(fmt::format("ALTER TABLE {} ADD CONSTRAINT {} {}", schema.table(key.from_table)->qualified(),
-                                           quote_name(key.name), key.definition)));
+      pg::must(session.execute(fmt::format("ALTER TABLE {} ADD CONSTRAINT {} {}",
+                                           schema.table(key.from_table)->qualified(), quote_name(key.name),
+                                           key.definition)));
     }
   }
   // The schema as pg_dump prints it, without what it makes up.
   std::string dump(const std::string& database = "postgres") {
-    auto output = place_.as_user({spec_.installation.program("pg_dump"), "--schema-only", "--exclude-schema", kSchema, "-h", spec_.runtime_dir,
-                                  "-p", std::to_string(spec_.port), "-U", "postgres", database});
+    auto output = place_.as_user({spec_.installation.program("pg_dump"), "--schema-only", "--exclude-schema",
+                                  kSchema, "-h", spec_.runtime_dir, "-p", std::to_string(spec_.port), "-U",
+                                  "postgres", database});
     std::string text;
     for (const std::string& line : pg::split(output.out, '\n')) {
       if (!line.starts_with("\\restrict") && !line.starts_with("\\unrestrict")) text += line + "\n";

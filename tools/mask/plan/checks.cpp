@@ -244,15 +244,18 @@ void Planner::check_uniqueness(const Table& table) {
         if (place >= index.operators.size() || index.operators[place] != "=") promise = Uniqueness::lossy;
       }
       if (promise == Uniqueness::lossy) {
-        error(
-            name_of(table, column->name),
-            fmt::format("{} may give two rows the same value, and the {} {} forbids it",
-                        rule == nullptr ? "the mask" : rule->text, index_kind(index), quote_name(index.name)),
-            folds || index.exclusion ? "use a function of anon that takes a token (anon.dummy_uuidv4(), "
-                                       "anon.fake_email()), or keep the column"
-                                     : "use \"mask\": \"permute\", or a function that keeps values distinct "
-                                       "(anon.fake_email(), anon.dummy_uuidv4())");
-        return;
+        // Partitions have the same indexes: the column is named once, where its rule stands.
+        if (!refused_.insert({found->table->oid, found->column->number}).second) continue;
+        error(name_of(target),
+              fmt::format("{} may give two rows the same value, and the {} {} of {} forbids it",
+                          rule == nullptr ? "the mask" : rule->text, index_kind(index),
+                          quote_name(index.name), table.plain()),
+              folds || index.exclusion
+                  ? "use a function of anon that takes a token (anon.dummy_uuidv4(), anon.fake_email()), or "
+                    "keep the column"
+                  : "use \"mask\": \"permute\", or a function that keeps values distinct (anon.fake_email(), "
+                    "anon.dummy_uuidv4())");
+        continue;
       }
       target.distinct = true;
       if (promise == Uniqueness::extended) target.token = true;

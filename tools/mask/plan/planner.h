@@ -5,6 +5,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -102,6 +103,7 @@ class Planner {
   std::vector<bool> matched_;  // by place in rules_.rules
   std::unordered_map<std::uint32_t, std::vector<std::uint32_t>> children_;
   std::map<std::string, std::pair<std::string, std::string>> ranges_;  // by class or column
+  std::set<ColumnKey> refused_;  // columns that were found to need distinct values and not to get them
   int slots_ = 0;
 };
 
