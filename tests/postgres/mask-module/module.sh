@@ -20,6 +20,12 @@ cleanup() {
 }
 trap cleanup EXIT
 fail() { printf 'FAILED: %s\n' "$*" >&2; exit 1; }
+equal() { [[ $2 == "$3" ]] || fail "$1: '$2' is not '$3'"; }
+equal "where the module is" "$("$install" --find "$major")" "$module"
+code=0
+"$install" --find 99 > /dev/null || code=$?
+equal "no such major: exit code" "$code" 3
+
 if ((EUID == 0)); then chown postgres "$dir"; fi
 cp "$module" "$dir/branchfs_mask.so"
 chmod 755 "$dir" "$dir/branchfs_mask.so"
@@ -35,7 +41,6 @@ sql() { # DATABASE, statements on standard input
 ask() { # DATABASE STATEMENT
   sql "$1" <<< "set client_min_messages = error; do \$\$ begin perform branchfs_mask.set_key(decode(repeat('$secret', 4), 'hex')); end \$\$; $2"
 }
-equal() { [[ $2 == "$3" ]] || fail "$1: '$2' is not '$3'"; }
 refused() { # WHAT STATEMENT PART_OF_THE_MESSAGE
   local out
   if out=$(ask postgres "$2" 2>&1); then fail "$1: was not refused: $out"; fi
