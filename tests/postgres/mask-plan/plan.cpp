@@ -70,6 +70,8 @@ CREATE TABLE public.events_2 PARTITION OF public.events FOR VALUES FROM ('2021-0
 ALTER TABLE public.events_1 ALTER ip SET STORAGE main;
 CREATE TABLE public.seen (name text, email text);
 CREATE VIEW public.seen_names AS SELECT name FROM public.seen;
+CREATE TABLE public.dense (id int PRIMARY KEY, code text UNIQUE DEFERRABLE);
+CREATE VIEW public.dense_ids AS SELECT * FROM public.dense;
 CREATE TABLE public.base (a int, secret text);
 CREATE TABLE public.derived (extra text) INHERITS (public.base);
 ALTER TABLE public.derived ALTER secret SET STORAGE main;
@@ -95,6 +97,7 @@ INSERT INTO public.seen SELECT 'n' || g, 's' || g || '@corp.example' FROM genera
 INSERT INTO public.base SELECT g, 'secret of base ' || g FROM generate_series(1, 50) g;
 INSERT INTO public.derived SELECT g, 'secret of derived ' || g, 'extra ' || g FROM generate_series(1, 50) g;
 INSERT INTO public.always (b) SELECT 'value ' || g FROM generate_series(1, 50) g;
+INSERT INTO public.dense SELECT g, lpad(g::text, 3, '0') FROM generate_series(1, 999) g;
 INSERT INTO public.audit VALUES ('x');
 INSERT INTO public.pairs SELECT g / 2, g % 2, 'c' FROM generate_series(1, 10) g;
 )sql";
@@ -117,6 +120,8 @@ constexpr const char* kRules = R"j(
   {"table_name":"base","column_name":"secret","masking_function":"pg_catalog.concat(anon.dummy_uuidv4(), '!')"},
   {"table_name":"derived","column_name":"extra","masking_function":"anon.partial(secret, 1, '***', 1)"},
   {"table_name":"always","column_name":"b","masking_function":"anon.fake_city()"},
+  {"table_name":"dense","column_name":"id","mask":"permute"},
+  {"table_name":"dense","column_name":"code","mask":"permute"},
   {"table_name":"audit","truncate":true})j";
 
 }  // namespace
@@ -181,6 +186,11 @@ TEST_CASE("a database masked by its plan keeps its schema, its keys and its prom
         "0");
   CHECK(ask("SELECT count(*) FROM always WHERE b LIKE 'value%' OR g <> b || '!'") == "0");
   CHECK(ask("SELECT count(*) FROM audit") == "0");
+  CHECK(ask("SELECT count(DISTINCT id) || ' ' || count(DISTINCT code) || ' ' || count(*) FILTER (WHERE id = "
+            "code::int) FROM dense")
+            .starts_with("999 999 "));
+  CHECK(ask("SELECT count(*) FROM dense WHERE id = code::int").size() < 3);
+  CHECK(ask("SELECT count(*) FROM pg_index WHERE NOT (indisready AND indisvalid)") == "0");
   CHECK(ask("SELECT count(*) FROM events WHERE ip LIKE '10.0.0.%'") == "0");
 
   must(session.execute("DROP TABLE public.old, public.old_orders"));
@@ -234,7 +244,8 @@ TEST_CASE("a plan that cannot hold is refused before a row is touched") {
   pg::Session masking = server.masking();
   const auto findings = [&](const std::string& rules) {
     const Plan plan = must(MaskServer::plan(masking, rules_of(rules)));
-    CHECK(plan.refused());
+    CHECK(std::any_of(plan.findings.begin(), plan.findings.end(),
+                      [](const Finding& f) { return f.level == Finding::Level::error; }));
     return text_of(plan.findings);
   };
   const auto refused = [&](const std::string& rules, const std::string& part) {

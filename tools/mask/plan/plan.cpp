@@ -15,7 +15,7 @@ bool Target::masks() const {
 
 bool Plan::refused() const {
   return std::any_of(findings.begin(), findings.end(),
-                     [](const Finding& f) { return f.level == Finding::Level::error; });
+                     [](const Finding& f) { return f.level == Finding::Level::error && f.unmatched_rule == 0; });
 }
 
 Result<Plan> make_plan(const RuleSet& rules, const Schema& schema, const Ask& ask) {

@@ -21,7 +21,8 @@ namespace branchfs::mask {
 
 enum class Way : std::uint8_t {
   alter,    // one ALTER TABLE … ALTER c TYPE t USING e, …
-  update,   // Postgres refuses ALTER here: UPDATE as replica, then VACUUM FULL
+  update,   // Postgres refuses ALTER here: UPDATE as replica without unique indexes, VACUUM FULL, then
+            // `after`, which makes them anew
   rewrite,  // nothing masked, but dropped columns' bytes or fast defaults: VACUUM FULL
   truncate,
   keep,
@@ -73,6 +74,8 @@ struct Plan {
       drop_foreign_keys;  // those that touch a masked column: dropped before, added back after
   std::vector<Finding> findings;
   std::uint64_t estimated_bytes = 0;  // of delta
+  // Some error stands, apart from rules that may fit another database: whoever plans several holds those
+  // together.
   [[nodiscard]] bool refused() const;
 };
 

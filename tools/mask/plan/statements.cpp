@@ -166,6 +166,13 @@ Status Planner::plan_update(const std::vector<const Table*>& family, const std::
     if (updates) {
       plan.reason = reason;
       plan.before = table->silence;
+      // A permutation of unique values meets old ones half-way: no index takes part in the UPDATE. VACUUM
+      // FULL builds them anew but does not look for duplicates, and leaves those of constraints unready;
+      // REINDEX does both.
+      plan.before.push_back(
+          fmt::format("UPDATE pg_catalog.pg_index SET indisready = false WHERE indrelid = {} "
+                      "AND (indisunique OR indisexclusion)",
+                      table->oid));
       std::vector<std::string> parts;
       for (const auto& [column, target] : masked) {
         // Of this table, which may be a child of the one the rule stands on.
@@ -187,6 +194,7 @@ Status Planner::plan_update(const std::vector<const Table*>& family, const std::
       }
       plan.statement =
           fmt::format("{}UPDATE ONLY {} SET {}", kReplica, plan.qualified, fmt::join(parts, ", "));
+      if (!table->indexes.empty()) plan.after.push_back("REINDEX TABLE " + plan.qualified);
       plan.after.insert(plan.after.end(), table->unsilence.begin(), table->unsilence.end());
     }
     plan_.tables.push_back(std::move(plan));
