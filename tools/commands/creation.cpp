@@ -15,12 +15,13 @@ namespace branchfs {
 namespace {
 
 Status check_same_rules(const NewBranch& wanted, const Manifest& existing, const mask::Rules* rules) {
-  if (rules == nullptr) return {};
-  const std::string hash = existing.masking.value("rules_hash", "");
-  if (hash == rules->set.hash) return {};
-  return make_error(Kind::exists,
-                    hash.empty() ? std::string("it exists and is not anonymized") : "it exists with other rules",
-                    fmt::format("choose another name, or branchfs delete {}", wanted.name));
+  // A child of a masked branch is masked without rules of its own.
+  const std::string hash = mask::is_masked_root(existing) ? existing.masking.value("rules_hash", "") : "";
+  if (hash == (rules == nullptr ? "" : rules->set.hash)) return {};
+  const char* why = rules == nullptr ? "it exists and is anonymized by rules"
+                    : hash.empty()   ? "it exists and is not anonymized by these rules"
+                                     : "it exists with other rules";
+  return make_error(Kind::exists, why, fmt::format("choose another name, or branchfs delete {}", wanted.name));
 }
 
 Status check_same(const Store& store, const NewBranch& wanted, const mask::Rules* rules) {

@@ -61,8 +61,7 @@ class MaskServer {
       for (const std::string& sql : table.before) pg::must(session.execute(sql));
       if (!table.statement.empty()) pg::must(session.execute(table.statement));
       pg::must(session.execute("COMMIT"));
-      const bool full = table.way == Way::update || table.way == Way::rewrite;
-      if (full) pg::must(session.execute("VACUUM (FULL) " + table.qualified));
+      if (table.way == Way::rewrite) pg::must(session.execute("VACUUM (FULL) " + table.qualified));
       for (const std::string& sql : table.after) pg::must(session.execute(sql));
     }
     for (const ForeignKey& key : plan.drop_foreign_keys) {

@@ -98,9 +98,9 @@ Status drop_large_objects(pg::Session& session, const Defaults& defaults, Cleare
   return {};
 }
 
-// ANALYZE leaves the statistics of an empty table as they were.
+// ANALYZE leaves the statistics of an empty table as they were. Those of catalogs quote names and options.
 Status renew_statistics(pg::Session& session) {
-  BFS_TRY(session.execute("DELETE FROM pg_catalog.pg_statistic WHERE starelid >= 16384"));
+  BFS_TRY(session.execute("DELETE FROM pg_catalog.pg_statistic"));
   BFS_TRY(session.execute("DELETE FROM pg_catalog.pg_statistic_ext_data"));
   return session.execute("ANALYZE");
 }
@@ -167,15 +167,12 @@ struct Wiper {
     return {};
   }
 
-  // The segments from the last checkpoint on, and timeline histories.
-  Status wal(const std::string& first_segment) {
+  // All but the segment in which the next start begins to read: later ones are recycled, with old records in them.
+  Status wal(const std::string& segment) {
     BFS_ASSIGN(const auto all, entries(root / "pg_wal"));
     for (const auto& entry : all) {
       const std::string name = entry.path().filename().string();
-      if (name == "archive_status" || name.ends_with(".history")) continue;
-      // Beyond the timeline (8 digits) names order as segments do.
-      const bool segment = name.size() == 24 && name.find_first_not_of("0123456789ABCDEF") == std::string::npos;
-      if (segment && name.substr(8) >= first_segment.substr(8)) continue;
+      if (name == "archive_status" || name == segment) continue;
       BFS_TRY(remove(entry.path()));
     }
     return {};
@@ -209,7 +206,7 @@ Status strip_comments(const fs::path& path) {
   return pg::write_file(path.string(), kept);
 }
 
-Result<std::string> first_wal_segment(const pg::ServerSpec& server) {
+Result<std::string> redo_segment(const pg::ServerSpec& server) {
   BFS_ASSIGN(const pg::ControlFile control, pg::read_control_file(server.data_dir));
   if (control.wal_segment_size == 0) return make_error(Kind::damaged, "pg_control names no segment size");
   const std::uint64_t segment = control.redo / control.wal_segment_size;
@@ -226,17 +223,21 @@ Status close_database(pg::Session& session, const Defaults& defaults, bool maske
     if (does_step("large-objects")) BFS_TRY(drop_large_objects(session, defaults, cleared));
   }
   if (does_step("subscriptions")) BFS_TRY(clear_subscriptions(session, cleared));
-  if (masked && does_step("statistics")) BFS_TRY(renew_statistics(session));
+  if (does_step("statistics")) BFS_TRY(renew_statistics(session));
   BFS_TRY(Interrupt::check());
   if (!does_step("catalogs")) return {};
   return vacuum_catalogs(session, masked ? "NOT relisshared" : fmt::format("relname IN {}", kTellingCatalogs));
 }
 
-Status close_cluster(pg::Session& session, const Defaults& defaults, Cleared& cleared) {
+Status clear_cluster(pg::Session& session, const Defaults& defaults, Cleared& cleared) {
   if (defaults.lock_roles && does_step("roles")) BFS_TRY(clear_roles(session, cleared));
   if (does_step("settings")) BFS_TRY(reset_settings(session, cleared));
-  if (does_step("shared-catalogs")) BFS_TRY(vacuum_catalogs(session, "relisshared"));
   return {};
+}
+
+Status close_cluster(pg::Session& session) {
+  if (!does_step("shared-catalogs")) return {};
+  return vacuum_catalogs(session, "relisshared");
 }
 
 Status flush_wal(pg::Session& session) {
@@ -255,7 +256,7 @@ Status wipe_directory(const pg::ServerSpec& server, const RelationMap& known, co
   if (does_step("allow-list")) BFS_TRY(wiper.unknown_entries());
   if (does_step("server-state")) BFS_TRY(wiper.emptied());
   if (does_step("wal")) {
-    BFS_ASSIGN(const std::string segment, first_wal_segment(server));
+    BFS_ASSIGN(const std::string segment, redo_segment(server));
     BFS_TRY(wiper.wal(segment));
   }
   if (does_step("orphans")) {

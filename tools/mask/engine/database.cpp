@@ -17,16 +17,21 @@ namespace branchfs::mask {
 namespace {
 
 constexpr std::size_t kTrialRows = 500;
-// More than this share of a column's sampled originals among its new values is no chance: the mask does nothing.
-constexpr double kUnchangedLimit = 0.5;
-constexpr std::size_t kFewWitnesses = 8;
+// A larger share of a column's sampled originals among its new values is no chance: the mask leaves them as they are.
+constexpr double kUnchangedLimit = 0.01;
+constexpr std::uint64_t kUnchangedByChance = 2;
 
 std::uint64_t number(const std::string& text) { return std::strtoull(text.c_str(), nullptr, 10); }
 
 bool rewrites(Way way) { return way == Way::alter || way == Way::update || way == Way::rewrite || way == Way::truncate; }
 
-// Values that reappear on purpose: shuffled columns and rules that leave some rows alone.
-bool may_keep_values(const ColumnPlan& column) { return column.action == Action::shuffle || !column.whole; }
+// Originals are looked for as the server's files have them. A statement with names beyond ASCII stays in UTF-8, as it was written.
+Status speak_like_files(pg::Session& session, const std::string& sql) {
+  const bool ascii = std::all_of(sql.begin(), sql.end(), [](unsigned char c) { return c < 0x80; });
+  if (!ascii) return session.execute("SET client_encoding = 'UTF8'");
+  BFS_TRY(session.query("SELECT pg_catalog.set_config('client_encoding', pg_catalog.getdatabaseencoding(), false)"));
+  return {};
+}
 
 // Text of a PostgreSQL array literal.
 std::string array_literal(const std::vector<std::string>& values) {
@@ -59,7 +64,6 @@ Status DatabaseMasking::prepare(const RuleSet& rules) {
   const Ask ask = [&](const std::string& sql) { return plain.query(sql); };
   BFS_ASSIGN(plan_, make_plan(rules, schema_, ask));
   if (plan_.refused()) return {};
-  drop_references_to_reloaded();
   for (const TablePlan& table : plan_.tables) {
     if (table.columns.empty() && table.way != Way::truncate) continue;
     planned_.push_back(&table);
@@ -189,8 +193,10 @@ Status DatabaseMasking::sample(pg::Session& session, const TablePlan& table, Tab
   if (static_cast<double>(facts.rows_before) > wanted * 1.5) {
     from += fmt::format(" TABLESAMPLE SYSTEM ({:.6f})", 100.0 * wanted / static_cast<double>(facts.rows_before));
   }
-  BFS_ASSIGN(const auto rows,
-             session.query(fmt::format("SELECT {} FROM {} LIMIT {}", columns, from, static_cast<std::uint64_t>(wanted))));
+  const std::string sql = fmt::format("SELECT {} FROM {} LIMIT {}", columns, from, static_cast<std::uint64_t>(wanted));
+  BFS_TRY(speak_like_files(session, sql));
+  BFS_ASSIGN(const auto rows, session.query(sql));
+  BFS_TRY(session.execute("SET client_encoding = 'UTF8'"));
   const std::scoped_lock lock(mutex);
   for (std::size_t i = 0; i < which.size(); ++i) {
     ColumnFacts& column = facts.columns[which[i]];
@@ -216,36 +222,6 @@ Status DatabaseMasking::gather(WitnessSet& witnesses) {
       });
 }
 
-// Where Postgres refuses ALTER … TYPE: out into a temporary table, masked on the way, and in again. An UPDATE would leave dead
-// rows behind, and meet duplicate keys half-way through a permutation. Both copies are written without WAL.
-Status DatabaseMasking::reload(pg::Session& session, const TablePlan& table) const {
-  const Table* known = schema_.table(table.oid);
-  if (known == nullptr) return make_error(Kind::failed, "the table is gone");
-  std::vector<std::string> names;
-  std::vector<std::string> values;
-  for (const Column& column : known->columns) {
-    if (!column.generated.empty()) continue;
-    const auto planned = std::find_if(table.columns.begin(), table.columns.end(),
-                                      [&](const ColumnPlan& p) { return p.column == column.name; });
-    names.push_back(quote_name(column.name));
-    values.push_back(planned == table.columns.end() ? names.back() : fmt::format("({}) AS {}", planned->sql, names.back()));
-  }
-  const std::string copy = fmt::format("pg_temp.{}_copy", kSchema);
-  BFS_TRY(session.execute(fmt::format("CREATE TEMPORARY TABLE {} ON COMMIT DROP AS SELECT {} FROM ONLY {}", copy,
-                                      fmt::join(values, ", "), table.qualified)));
-  BFS_TRY(session.execute("TRUNCATE TABLE ONLY " + table.qualified));
-  return session.execute(fmt::format("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {}", table.qualified,
-                                     fmt::join(names, ", "), fmt::join(names, ", "), copy));
-}
-
-Status DatabaseMasking::change(pg::Session& session, const TablePlan& table) const {
-  switch (table.way) {
-    case Way::update: return reload(session, table);
-    case Way::truncate: return session.execute("TRUNCATE TABLE " + table.qualified);
-    default: return session.execute(table.statement);
-  }
-}
-
 Status DatabaseMasking::rewrite_table(pg::Session& session, const TablePlan& table) const {
   if (table.way == Way::rewrite) {
     BFS_TRY(session.execute("VACUUM (FULL) " + table.qualified));
@@ -254,28 +230,9 @@ Status DatabaseMasking::rewrite_table(pg::Session& session, const TablePlan& tab
   }
   BFS_TRY(session.execute("BEGIN"));
   for (const std::string& sql : table.before) BFS_TRY(session.execute(sql));
-  BFS_TRY(change(session, table));
+  BFS_TRY(session.execute(table.statement));
   for (const std::string& sql : table.after) BFS_TRY(session.execute(sql));
   return session.execute("COMMIT");
-}
-
-// TRUNCATE wants nobody to refer to the table.
-void DatabaseMasking::drop_references_to_reloaded() {
-  std::set<std::uint32_t> dropped;
-  for (const ForeignKey& key : plan_.drop_foreign_keys) dropped.insert(key.oid);
-  std::set<std::uint32_t> reloaded;
-  for (const TablePlan& plan : plan_.tables) {
-    if (plan.way != Way::update && plan.way != Way::truncate) continue;
-    // A key to a partitioned table is one to each of its partitions.
-    for (const Table* table = schema_.table(plan.oid); table != nullptr; table = schema_.table(table->parent)) {
-      reloaded.insert(table->oid);
-    }
-  }
-  for (const ForeignKey& key : schema_.foreign_keys) {
-    if (!key.inherited && reloaded.contains(key.to_table) && dropped.insert(key.oid).second) {
-      plan_.drop_foreign_keys.push_back(key);
-    }
-  }
 }
 
 Status DatabaseMasking::rewrite() {
@@ -336,10 +293,15 @@ Status DatabaseMasking::find_regenerated(pg::Session& session, std::size_t fact,
       const std::scoped_lock lock(mutex);
       values = witnesses.values(column.witness_column);
     }
-    BFS_ASSIGN(const auto rows, session.query(fmt::format("SELECT DISTINCT ({0}) FROM {1} WHERE ({0}) = ANY ($1::text[])",
-                                                          table.columns[c].witness, table.qualified),
-                                              {array_literal(values)}));
-    column.regenerated = rows.size();
+    const std::string& applies = table.columns[c].applies;
+    const std::string sql = fmt::format("SELECT ({0}), bool_or({2}) FROM {1} WHERE ({0}) = ANY ($1::text[]) GROUP BY 1",
+                                        table.columns[c].witness, table.qualified,
+                                        applies.empty() ? "true" : fmt::format("({}) IS TRUE", applies));
+    BFS_TRY(speak_like_files(session, sql));
+    BFS_ASSIGN(const auto rows, session.query(sql, {array_literal(values)}));
+    BFS_TRY(session.execute("SET client_encoding = 'UTF8'"));
+    // Rows that a rule leaves alone may hold the same value; it proves nothing then, but is no fault of the mask.
+    column.regenerated = static_cast<std::uint64_t>(std::count_if(rows.begin(), rows.end(), [](const auto& row) { return row[1] == "t"; }));
     const std::scoped_lock lock(mutex);
     for (const auto& row : rows) witnesses.drop(column.witness_column, row[0]);
   }
@@ -367,8 +329,9 @@ Status DatabaseMasking::check_changed(std::size_t fact) const {
   const TableFacts& facts = facts_[fact];
   for (std::size_t c = 0; c < facts.columns.size(); ++c) {
     const ColumnFacts& column = facts.columns[c];
-    if (column.witnesses < kFewWitnesses || may_keep_values(planned_[fact]->columns[c])) continue;
-    if (static_cast<double>(column.regenerated) < kUnchangedLimit * static_cast<double>(column.witnesses)) continue;
+    // A shuffled column has its own values, by design.
+    if (planned_[fact]->columns[c].action == Action::shuffle || column.regenerated <= kUnchangedByChance) continue;
+    if (static_cast<double>(column.regenerated) <= kUnchangedLimit * static_cast<double>(column.witnesses)) continue;
     return make_error(Kind::refused,
                       fmt::format("{} leaves {}.{}.{} as it is: {} of {} sampled originals are still its values",
                                   column.mask, database_, facts.table, column.column, column.regenerated, column.witnesses),

@@ -80,9 +80,6 @@ class DatabaseMasking {
   Status try_expressions(pg::Session& session, const TablePlan& table);
   Status try_checks(pg::Session& session, const TablePlan& table);
   void refuse(const TablePlan& table, const std::string& what, const std::string& hint);
-  void drop_references_to_reloaded();
-  Status reload(pg::Session& session, const TablePlan& table) const;
-  Status change(pg::Session& session, const TablePlan& table) const;
   Status rewrite_table(pg::Session& session, const TablePlan& table) const;
   Status count(pg::Session& session, std::size_t fact, bool before);
   Status find_regenerated(pg::Session& session, std::size_t fact, WitnessSet& witnesses, std::mutex& mutex);

@@ -25,8 +25,7 @@ bool is_plain_state(const std::string& path) {
   }
   const std::string name = path.substr(path.rfind('/') + 1);
   return name == "PG_VERSION" || name == "pg_filenode.map" || path == "global/pg_control" || path == "branchfs.crt" ||
-         path == "branchfs.key" || path == "branchfs.conf" || path == "pg_ident.conf" ||
-         (path.starts_with("pg_wal/") && path.ends_with(".history"));
+         path == "branchfs.key" || path == "branchfs.conf" || path == "pg_ident.conf";
 }
 
 // Of a database that nobody could connect to, so that nothing in it was ever anybody's data (template0).

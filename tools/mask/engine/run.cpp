@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <filesystem>
+#include <map>
 #include <set>
 #include <thread>
 
@@ -17,6 +18,7 @@
 #include "tools/mask/engine/proving.h"
 #include "tools/mask/engine/steps.h"
 #include "tools/mask/module/module.h"
+#include "tools/mask/plan/detect.h"
 #include "tools/pg/text.h"
 #include "tools/text.h"
 
@@ -62,6 +64,7 @@ class Run {
   WitnessSet& witnesses() { return witnesses_; }
   std::vector<std::unique_ptr<DatabaseMasking>>& databases() { return masked_; }
   const RelationMap& before() const { return before_; }
+  [[nodiscard]] std::vector<std::string> databases_with_tables() const;
 
   Status open();
   Status plan();
@@ -134,6 +137,14 @@ Status Run::look_at_databases() {
     database.tables = std::strtoull(rows[0][0].c_str(), nullptr, 10);
   }
   return {};
+}
+
+std::vector<std::string> Run::databases_with_tables() const {
+  std::vector<std::string> names;
+  for (const Database& database : all_) {
+    if (database.open && database.tables > 0) names.push_back(database.name);
+  }
+  return names;
 }
 
 // A database with tables that no rule speaks of.
@@ -211,9 +222,13 @@ Status Run::plan() {
 
 std::vector<Finding> Run::findings() const {
   std::vector<Finding> all = findings_;
+  std::map<std::size_t, std::size_t> unmatched;
   for (const auto& database : masked_) {
-    const auto& own = database->plan().findings;
-    all.insert(all.end(), own.begin(), own.end());
+    for (const Finding& finding : database->plan().findings) {
+      // A rule for every database has to match in one of them.
+      if (finding.unmatched_rule != 0 && ++unmatched[finding.unmatched_rule] < masked_.size()) continue;
+      all.push_back(finding);
+    }
   }
   return all;
 }
@@ -264,13 +279,17 @@ Status Run::close_databases() {
                          rules_.set.defaults.other_databases == Policy::drop;
     if (database.open && !dropped) open.push_back(&database);
   }
+  {
+    BFS_ASSIGN(pg::Session entrance, branch_->connect(branch_->entrance()));
+    BFS_TRY(clear_cluster(entrance, rules_.set.defaults, cleared_));
+  }
   for (const Database* database : open) {
     BFS_TRY(Interrupt::check());
     BFS_ASSIGN(pg::Session session, branch_->connect(database->name));
     BFS_TRY(close_database(session, rules_.set.defaults, database->masked, cleared_));
   }
   BFS_ASSIGN(pg::Session entrance, branch_->connect(branch_->entrance()));
-  return close_cluster(entrance, rules_.set.defaults, cleared_);
+  return close_cluster(entrance);
 }
 
 Status Run::check_all_changed(const RelationMap& after) const {
@@ -527,10 +546,7 @@ Result<Checked> check_rules(const Surroundings& around, const std::string& paren
   checked.plan = nlohmann::json::array();
   checked.columns = nlohmann::json::object();
   for (const auto& database : run->databases()) {
-    nlohmann::json& tables = checked.columns[database->database()];
-    for (const Table& table : database->schema().tables) {
-      for (const Column& column : table.columns) tables[table.plain()].push_back(column.name);
-    }
+    checked.columns.update(accepted_columns(database->schema()));
     for (const TablePlan* table : database->work()) {
       nlohmann::json columns = nlohmann::json::object();
       for (const ColumnPlan& column : table->columns) columns[column.column] = column.description;
@@ -623,8 +639,32 @@ Result<nlohmann::json> verify_masking(const Surroundings& around, const std::str
 }
 
 Result<std::string> suggest_rules(const Surroundings& around, const std::string& parent) {
-  (void)around;
-  return make_error(Kind::failed, parent);
+  const Rules none;
+  BFS_ASSIGN(const auto run, begin_look(around, parent, none));
+  around.progress.begin("looking at columns");
+  std::vector<std::pair<std::string, nlohmann::json>> documents;
+  for (const std::string& database : run->databases_with_tables()) {
+    BFS_TRY(Interrupt::check());
+    BFS_ASSIGN(pg::Session session, run->branch().connect(database));
+    BFS_ASSIGN(const Schema schema, read_schema(session));
+    BFS_ASSIGN(DetectedRules found, detect(schema, [&](const std::string& sql) { return session.query(sql); }));
+    documents.emplace_back(database, std::move(found.document));
+  }
+  BFS_TRY(run->branch().destroy());
+  if (documents.empty()) return make_error(Kind::refused, "it has no tables");
+  nlohmann::json rules = std::move(documents.front().second);
+  if (documents.size() > 1) {
+    // Several databases in one file: each rule says whose it is.
+    documents.front().second = rules;
+    rules["masking_rules"] = nlohmann::json::array();
+    for (auto& [database, document] : documents) {
+      for (nlohmann::json& rule : document["masking_rules"]) {
+        rule["database_name"] = database;
+        rules["masking_rules"].push_back(std::move(rule));
+      }
+    }
+  }
+  return rules.dump(2) + "\n";
 }
 
 }  // namespace branchfs::mask

@@ -161,7 +161,8 @@ Result<pg::Session> SealedBranch::connect(const std::string& database) const {
   BFS_ASSIGN(pg::Session session, pg::Session::open(target));
   BFS_TRY(session.execute("SET session_replication_role = replica; SET row_security = off; SET check_function_bodies = off; "
                           "SET standard_conforming_strings = on; SET client_min_messages = error; SET jit = off; "
-                          "SET default_toast_compression = DEFAULT; SET max_parallel_maintenance_workers = 0"));
+                          "SET max_parallel_maintenance_workers = 0; SET datestyle = ISO; SET intervalstyle = postgres; "
+                          "SET bytea_output = hex; SET extra_float_digits = 1; SET lc_monetary = 'C'"));
   return session;
 }
 

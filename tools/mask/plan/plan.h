@@ -21,8 +21,7 @@ namespace branchfs::mask {
 
 enum class Way : std::uint8_t {
   alter,    // one ALTER TABLE … ALTER c TYPE t USING e, …
-  update,   // Postgres refuses ALTER here: UPDATE as replica without unique indexes, VACUUM FULL, then
-            // `after`, which makes them anew
+  update,    // Postgres refuses ALTER here: out into a temporary table, TRUNCATE, in again
   rewrite,  // nothing masked, but dropped columns' bytes or fast defaults: VACUUM FULL
   truncate,
   keep,
@@ -51,7 +50,7 @@ struct TablePlan {
   std::string reason;  // why not `alter`
   std::vector<ColumnPlan> columns;
   std::vector<std::string> before;  // helper functions (JSON paths) to make first
-  std::string statement;            // the ALTER or UPDATE, complete
+  std::string statement;            // the ALTER or what stands in for it, complete
   std::vector<std::string> after;   // storage, compression, statistics targets that the rewrite lost
   double rows = 0;
   std::uint64_t bytes = 0;

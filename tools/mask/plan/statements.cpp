@@ -4,7 +4,9 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <set>
 
+#include "tools/mask/module/module.h"
 #include "tools/mask/plan/planner.h"
 
 namespace branchfs::mask {
@@ -155,6 +157,30 @@ Status Planner::plan_alter(const std::vector<const Table*>& family) {
   return {};
 }
 
+namespace {
+
+// Out into a temporary table, masked on the way, and in again. An UPDATE would leave dead rows behind, and meet duplicate
+// keys half-way through a permutation.
+std::string reload_sql(const Table& table, const TablePlan& plan) {
+  std::vector<std::string> names;
+  std::vector<std::string> values;
+  for (const Column& column : table.columns) {
+    if (!column.generated.empty()) continue;
+    const auto planned = std::find_if(plan.columns.begin(), plan.columns.end(),
+                                      [&](const ColumnPlan& p) { return p.column == column.name; });
+    names.push_back(quote_name(column.name));
+    values.push_back(planned == plan.columns.end() ? names.back()
+                                                   : fmt::format("({}) AS {}", planned->sql, names.back()));
+  }
+  const std::string copy = fmt::format("pg_temp.{}_copy", kSchema);
+  return fmt::format(
+      "CREATE TEMPORARY TABLE {0} ON COMMIT DROP AS SELECT {1} FROM ONLY {2}; TRUNCATE TABLE ONLY {2}; "
+      "INSERT INTO {2} ({3}) OVERRIDING SYSTEM VALUE SELECT {3} FROM {0}",
+      copy, fmt::join(values, ", "), plan.qualified, fmt::join(names, ", "));
+}
+
+}  // namespace
+
 Status Planner::plan_update(const std::vector<const Table*>& family, const std::string& reason) {
   for (const Table* table : family) {
     const auto masked = masked_columns(*table, false);
@@ -166,14 +192,6 @@ Status Planner::plan_update(const std::vector<const Table*>& family, const std::
     if (updates) {
       plan.reason = reason;
       plan.before = table->silence;
-      // A permutation of unique values meets old ones half-way: no index takes part in the UPDATE. VACUUM
-      // FULL builds them anew but does not look for duplicates, and leaves those of constraints unready;
-      // REINDEX does both.
-      plan.before.push_back(
-          fmt::format("UPDATE pg_catalog.pg_index SET indisready = false WHERE indrelid = {} "
-                      "AND (indisunique OR indisexclusion)",
-                      table->oid));
-      std::vector<std::string> parts;
       for (const auto& [column, target] : masked) {
         // Of this table, which may be a child of the one the rule stands on.
         Target here = *target;
@@ -183,18 +201,9 @@ Status Planner::plan_update(const std::vector<const Table*>& family, const std::
         if (here.class_name.empty()) here.class_name = target->table->plain() + "." + target->column->name;
         BFS_ASSIGN(ColumnPlan made, column_plan(here, plan));
         made.unique_class = target->class_name;
-        parts.push_back(fmt::format("{} = {}", quote_name(column->name), made.sql));
-        if (column->identity == "a") {
-          const std::string begin = fmt::format("ALTER TABLE {} ALTER COLUMN {} SET GENERATED",
-                                                plan.qualified, quote_name(column->name));
-          plan.before.push_back(begin + " BY DEFAULT");
-          plan.after.push_back(begin + " ALWAYS");
-        }
         plan.columns.push_back(std::move(made));
       }
-      plan.statement =
-          fmt::format("{}UPDATE ONLY {} SET {}", kReplica, plan.qualified, fmt::join(parts, ", "));
-      if (!table->indexes.empty()) plan.after.push_back("REINDEX TABLE " + plan.qualified);
+      plan.statement = kReplica + reload_sql(*table, plan);
       plan.after.insert(plan.after.end(), table->unsilence.begin(), table->unsilence.end());
     }
     plan_.tables.push_back(std::move(plan));
@@ -202,7 +211,7 @@ Status Planner::plan_update(const std::vector<const Table*>& family, const std::
   return {};
 }
 
-// Those that touch a masked column on either side, and those that would forbid a TRUNCATE. Adding them back
+// Those that touch a masked column on either side, and those that would forbid a TRUNCATE (also of a reload). Adding them back
 // proves that no row lost its match.
 void Planner::plan_foreign_keys() {
   const auto changes = [&](const Table& table, const std::vector<std::string>& columns) {
@@ -212,11 +221,19 @@ void Planner::plan_foreign_keys() {
       return target != nullptr && target->masks();
     });
   };
+  // A key to a partitioned table is one to each of its partitions.
+  std::set<std::uint32_t> emptied;
+  for (const TablePlan& plan : plan_.tables) {
+    if (plan.way != Way::update && plan.way != Way::truncate) continue;
+    for (const Table* table = schema_.table(plan.oid); table != nullptr; table = schema_.table(table->parent)) {
+      emptied.insert(table->oid);
+    }
+  }
   for (const ForeignKey& key : schema_.foreign_keys) {
     const Table* from = schema_.table(key.from_table);
     const Table* to = schema_.table(key.to_table);
     if (key.inherited || from == nullptr || to == nullptr) continue;
-    if (!is_truncated(*to) && !changes(*from, key.from_columns) && !changes(*to, key.to_columns)) continue;
+    if (!emptied.contains(to->oid) && !changes(*from, key.from_columns) && !changes(*to, key.to_columns)) continue;
     ForeignKey dropped = key;
     if (!key.comment.empty()) {
       dropped.definition += fmt::format("; COMMENT ON CONSTRAINT {} ON {} IS {}", quote_name(key.name),
