@@ -75,6 +75,19 @@ Result<int> check(Context& context, const MaskArguments& arguments) {
   return arguments.strict && !checked.findings.empty() ? kWarned : 0;
 }
 
+// One line of a table: what is long is cut, so that rows stay rows.
+std::string shortened(const std::string& value) {
+  constexpr std::size_t kWidth = 48;
+  std::string text;
+  std::size_t shown = 0;
+  for (const char c : value) {
+    const bool starts = (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
+    if (starts && ++shown > kWidth) return text + "…";
+    text += static_cast<unsigned char>(c) < 0x20U ? ' ' : c;
+  }
+  return text;
+}
+
 std::string preview_text(const std::vector<mask::PreviewRow>& rows) {
   std::string text;
   std::string table;
@@ -82,7 +95,7 @@ std::string preview_text(const std::vector<mask::PreviewRow>& rows) {
     if (row.table != table) text += fmt::format("{}{}\n", table.empty() ? "" : "\n", row.table);
     table = row.table;
     Table lines({"  COLUMN", "BEFORE", "AFTER"});
-    for (std::size_t i = 0; i < row.columns.size(); ++i) lines.add({"  " + row.columns[i], row.before[i], row.after[i]});
+    for (std::size_t i = 0; i < row.columns.size(); ++i) lines.add({"  " + row.columns[i], shortened(row.before[i]), shortened(row.after[i])});
     text += lines.text();
   }
   return text.empty() ? "no rows to show\n" : text;

@@ -4,6 +4,7 @@
 #include <sys/statvfs.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <filesystem>
 #include <map>
@@ -394,6 +395,30 @@ Status report_findings(const std::vector<Finding>& findings, const Warn& warn) {
   return make_error(Kind::refused, fmt::format("{}: {}", first->where, first->what), first->hint);
 }
 
+// A rule on each line, what it is about first: made to be read and edited.
+std::string as_rule_file(const nlohmann::json& rules) {
+  constexpr std::array kOrder = {"database_name", "schema_name", "table_name", "column_name"};
+  std::string text = "{\n";
+  for (const char* name : {"version", "key", "defaults"}) {
+    if (rules.contains(name)) text += fmt::format("  \"{}\": {},\n", name, rules[name].dump());
+  }
+  text += "  \"masking_rules\": [";
+  std::string table;
+  for (const nlohmann::json& rule : rules["masking_rules"]) {
+    nlohmann::ordered_json line;
+    for (const char* name : kOrder) {
+      if (rule.contains(name)) line[name] = rule[name];
+    }
+    for (const auto& [name, value] : rule.items()) line[name] = value;
+    const std::string own = rule.value("schema_name", "") + "." + rule.value("table_name", "");
+    text += fmt::format("{}\n{}    {}", table.empty() ? "" : ",", !table.empty() && own != table ? "\n" : "", line.dump());
+    table = own;
+  }
+  text += "\n  ]";
+  if (rules.contains("references") && !rules["references"].empty()) text += ",\n  \"references\": " + rules["references"].dump();
+  return text + "\n}\n";
+}
+
 std::vector<ObjectId> ids_of(const nlohmann::json& list) {
   std::vector<ObjectId> ids;
   if (!list.is_array()) return ids;
@@ -664,7 +689,7 @@ Result<std::string> suggest_rules(const Surroundings& around, const std::string&
       }
     }
   }
-  return rules.dump(2) + "\n";
+  return as_rule_file(rules);
 }
 
 }  // namespace branchfs::mask
