@@ -188,6 +188,10 @@ TEST_CASE("text of dictionary words is known in any case, with or without accent
   CHECK(is_dictionary_text("Hélène"));
   CHECK(is_dictionary_text("Helene"));
   CHECK(is_dictionary_text("Software Developer"));
+  // Parts of words: "Alexander Smith" holds both.
+  CHECK(is_dictionary_text("Alexande"));
+  CHECK(is_dictionary_text("ander Smi"));
+  CHECK_FALSE(is_dictionary_text("Alex Smi James"));
   CHECK_FALSE(is_dictionary_text("James Xyzzyplugh"));
   CHECK_FALSE(is_dictionary_text("12345"));
   CHECK_FALSE(is_dictionary_text(""));

@@ -141,6 +141,27 @@ Result<std::vector<fs::directory_entry>> entries(const fs::path& dir) {
   return found;
 }
 
+// Where the write-ahead log of a cleanly stopped server ends.
+struct WalEnd {
+  std::string segment;
+  std::uint64_t used = 0, size = 0;  // of the segment's bytes
+};
+constexpr std::uint64_t kLongestCheckpoint = 1024;  // a record of some 120 bytes
+constexpr std::uint64_t kWalPage = 8192;
+
+Result<WalEnd> end_of_wal(const pg::ServerSpec& server) {
+  BFS_ASSIGN(const pg::ControlFile control, pg::read_control_file(server.data_dir));
+  if (control.wal_segment_size == 0) return make_error(Kind::damaged, "pg_control names no segment size");
+  if (!control.cleanly_stopped()) return make_error(Kind::failed, "the sealed server was not stopped cleanly");
+  const std::uint64_t segment = control.redo / control.wal_segment_size;
+  const std::uint64_t per_file = (std::uint64_t{1} << 32U) / control.wal_segment_size;
+  // The shutdown checkpoint is the last record; the page that it ends in was written whole.
+  const std::uint64_t end = control.redo % control.wal_segment_size + kLongestCheckpoint;
+  const std::uint64_t used = (end + kWalPage - 1) / kWalPage * kWalPage;
+  return WalEnd{fmt::format("{:08X}{:08X}{:08X}", control.timeline, segment / per_file, segment % per_file),
+                std::min<std::uint64_t>(used, control.wal_segment_size), control.wal_segment_size};
+}
+
 struct Wiper {
   fs::path root;
   std::vector<std::string> removed;
@@ -167,14 +188,20 @@ struct Wiper {
     return {};
   }
 
-  // All but the segment in which the next start begins to read: later ones are recycled, with old records in them.
-  Status wal(const std::string& segment) {
+  // All but the segment in which the next start begins to read: later ones are recycled, with old records in them. So is the
+  // rest of that one, which reads as zeros from here on.
+  Status wal(const WalEnd& end) {
     BFS_ASSIGN(const auto all, entries(root / "pg_wal"));
     for (const auto& entry : all) {
       const std::string name = entry.path().filename().string();
-      if (name == "archive_status" || name == segment) continue;
+      if (name == "archive_status" || name == end.segment) continue;
       BFS_TRY(remove(entry.path()));
     }
+    const fs::path segment = root / "pg_wal" / end.segment;
+    std::error_code error;
+    fs::resize_file(segment, end.used, error);
+    if (!error) fs::resize_file(segment, end.size, error);
+    if (error) return sys_error(fmt::format("clear the end of pg_wal/{}", end.segment), error.value());
     return {};
   }
 
@@ -204,14 +231,6 @@ Status strip_comments(const fs::path& path) {
     kept += line + "\n";
   }
   return pg::write_file(path.string(), kept);
-}
-
-Result<std::string> redo_segment(const pg::ServerSpec& server) {
-  BFS_ASSIGN(const pg::ControlFile control, pg::read_control_file(server.data_dir));
-  if (control.wal_segment_size == 0) return make_error(Kind::damaged, "pg_control names no segment size");
-  const std::uint64_t segment = control.redo / control.wal_segment_size;
-  const std::uint64_t per_file = (std::uint64_t{1} << 32U) / control.wal_segment_size;
-  return fmt::format("{:08X}{:08X}{:08X}", control.timeline, segment / per_file, segment % per_file);
 }
 
 }  // namespace
@@ -256,8 +275,8 @@ Status wipe_directory(const pg::ServerSpec& server, const RelationMap& known, co
   if (does_step("allow-list")) BFS_TRY(wiper.unknown_entries());
   if (does_step("server-state")) BFS_TRY(wiper.emptied());
   if (does_step("wal")) {
-    BFS_ASSIGN(const std::string segment, redo_segment(server));
-    BFS_TRY(wiper.wal(segment));
+    BFS_ASSIGN(const WalEnd end, end_of_wal(server));
+    BFS_TRY(wiper.wal(end));
   }
   if (does_step("orphans")) {
     std::set<std::string> spaces = {"base"};

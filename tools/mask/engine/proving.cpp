@@ -123,6 +123,7 @@ Result<nlohmann::json> prove(const ProofInput& input) {
        {{"files", scan.files},
         {"bytes", scan.bytes},
         {"compressed_values", scan.compressed_values},
+        {"seconds", scan.seconds},
         {"witnesses", input.witnesses.count()},
         {"found", scan.hits.size()}}}};
 }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <map>
 #include <set>
@@ -55,6 +56,22 @@ constexpr const char* kUserTables = R"(
   WHERE c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't' AND n.nspname <> 'pg_catalog'
     AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_(toast|temp)')";
 
+// Seconds that the phases of a run took, for the certificate.
+class Stopwatch {
+ public:
+  void lap(const char* phase) {
+    const auto now = Clock::now();
+    seconds_[phase] = std::chrono::duration<double>(now - last_).count();
+    last_ = now;
+  }
+  [[nodiscard]] const nlohmann::json& seconds() const { return seconds_; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point last_ = Clock::now();
+  nlohmann::json seconds_ = nlohmann::json::object();
+};
+
 // One run on one sealed branch, step by step.
 class Run {
  public:
@@ -101,6 +118,7 @@ class Run {
   std::atomic<std::uint64_t> bytes_done_{0};
   std::size_t tables_ = 0;
   std::uint64_t bytes_ = 0;
+  Stopwatch watch_;
 };
 
 Status Run::open() {
@@ -253,13 +271,19 @@ Status Run::gather() {
 }
 
 Status Run::mask() {
+  watch_.lap("preparing");
   BFS_TRY(check_space());
   BFS_TRY(gather());
+  watch_.lap("sampling");
   for (const auto& database : masked_) BFS_TRY(database->rewrite());
+  watch_.lap("rewriting");
   around_.progress.begin("restoring keys and views");
   for (const auto& database : masked_) BFS_TRY(database->restore());
+  watch_.lap("restoring");
   around_.progress.begin("comparing");
-  return compare(*branch_);
+  BFS_TRY(compare(*branch_));
+  watch_.lap("comparing");
+  return {};
 }
 
 Status Run::compare(SealedBranch& other) {
@@ -339,6 +363,7 @@ Result<nlohmann::json> Run::close_and_prove() {
   }
   BFS_TRY(branch_->unmount());
   BFS_TRY(branch_->set_state("proving"));
+  watch_.lap("closing");
   around_.progress.begin("proving");
   witnesses_.seal();
   BFS_ASSIGN(nlohmann::json certificate,
@@ -348,6 +373,8 @@ Result<nlohmann::json> Run::close_and_prove() {
   for (const auto& database : masked_) tables.push_back(to_json(database->database(), database->facts()));
   certificate["databases"] = std::move(tables);
   certificate["cleared"] = cleared_.done;
+  watch_.lap("proving");
+  certificate["seconds"] = watch_.seconds();
   certificate["version"] = 1;
   certificate["proven"] = format_utc(branch_->store().env().now().tv_sec);
   return certificate;

@@ -47,8 +47,8 @@ bool is_trusted_builtin(std::string_view name);
 // What such a builtin does to distinctness when its only varying argument has `argument`: concat keeps it, left loses it.
 Uniqueness builtin_uniqueness(std::string_view name, Uniqueness argument);
 
-// Whether every word of `text` (split at anything that is no letter) is one of the dictionaries' own, in any case: a
-// generated value may then equal an original by chance, and such an original proves nothing.
+// Whether `text` may occur inside what the dictionaries' words generate, in any case: every word of it (split at anything that is no
+// letter) is one of theirs, the first one may be the end of one and the last one a beginning. Such an original proves nothing.
 bool is_dictionary_text(std::string_view text);
 
 }  // namespace branchfs::mask

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "tools/mask/functions/catalog.h"
@@ -50,12 +51,32 @@ class Words {
     }
     std::sort(words_.begin(), words_.end());
     words_.erase(std::unique(words_.begin(), words_.end()), words_.end());
+    for (const std::string& word : words_) {
+      reversed_.emplace_back(word.rbegin(), word.rend());
+      for (std::size_t at = 0; at + kGram <= word.size(); ++at) grams_.insert(word.substr(at, kGram));
+    }
+    std::sort(reversed_.begin(), reversed_.end());
   }
   [[nodiscard]] bool has(const std::string& word) const {
     return std::binary_search(words_.begin(), words_.end(), word);
   }
+  [[nodiscard]] bool has_beginning(const std::string& part) const { return begins(words_, part); }
+  [[nodiscard]] bool has_end(const std::string& part) const {
+    return begins(reversed_, std::string(part.rbegin(), part.rend()));
+  }
+  [[nodiscard]] bool has_inside(const std::string& part) const {
+    if (part.size() >= kGram && !grams_.contains(part.substr(0, kGram))) return false;
+    return std::any_of(words_.begin(), words_.end(),
+                       [&](const std::string& word) { return word.find(part) != std::string::npos; });
+  }
 
  private:
+  static constexpr std::size_t kGram = 8;
+
+  static bool begins(const std::vector<std::string>& sorted, const std::string& part) {
+    const auto at = std::lower_bound(sorted.begin(), sorted.end(), part);
+    return at != sorted.end() && at->starts_with(part);
+  }
   void add(const Dictionary& from) {
     for (const List& list :
          {from.first_names, from.last_names, from.titles, from.name_suffixes, from.company_suffixes,
@@ -83,18 +104,24 @@ class Words {
   }
 
   std::vector<std::string> words_;
+  std::vector<std::string> reversed_;
+  std::unordered_set<std::string> grams_;  // of words
 };
 
 }  // namespace
 
+// A generated text may contain it anywhere: the outer words may be parts of longer ones.
 bool is_dictionary_text(std::string_view text) {
   static const Words words;
-  bool any = false;
-  const bool all = every_word(text, [&any](std::string_view word) {
-    any = true;
-    return words.has(plain(word));
+  std::vector<std::string> found;
+  every_word(text, [&found](std::string_view word) {
+    found.push_back(plain(word));
+    return true;
   });
-  return any && all;
+  if (found.empty()) return false;
+  if (found.size() == 1) return words.has_inside(found.front());
+  return words.has_end(found.front()) && words.has_beginning(found.back()) &&
+         std::all_of(found.begin() + 1, found.end() - 1, [](const std::string& word) { return words.has(word); });
 }
 
 }  // namespace branchfs::mask
