@@ -98,6 +98,13 @@ Status drop_large_objects(pg::Session& session, const Defaults& defaults, Cleare
   return {};
 }
 
+// What crashed sessions left in production, and the schemas of the rewrite's own temporary tables. Nobody is connected.
+Status drop_temporary(pg::Session& session) {
+  BFS_ASSIGN(const auto rows, session.query("SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname ~ '^pg_(toast_)?temp_[0-9]+$'"));
+  for (const auto& row : rows) BFS_TRY(session.execute(fmt::format("DROP SCHEMA {} CASCADE", quote_name(row[0]))));
+  return {};
+}
+
 // ANALYZE leaves the statistics of an empty table as they were. Those of catalogs quote names and options.
 Status renew_statistics(pg::Session& session) {
   BFS_TRY(session.execute("DELETE FROM pg_catalog.pg_statistic"));
@@ -241,6 +248,7 @@ Status close_database(pg::Session& session, const Defaults& defaults, bool maske
     if (does_step("mappings")) BFS_TRY(clear_mappings(session, cleared));
     if (does_step("large-objects")) BFS_TRY(drop_large_objects(session, defaults, cleared));
   }
+  if (does_step("temporary")) BFS_TRY(drop_temporary(session));
   if (does_step("subscriptions")) BFS_TRY(clear_subscriptions(session, cleared));
   if (does_step("statistics")) BFS_TRY(renew_statistics(session));
   BFS_TRY(Interrupt::check());

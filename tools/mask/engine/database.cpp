@@ -58,7 +58,7 @@ Result<pg::Session> DatabaseMasking::connect() const {
 
 Status DatabaseMasking::prepare(const RuleSet& rules) {
   BFS_ASSIGN(pg::Session plain, tools_.branch->connect(database_));
-  BFS_TRY(plain.execute(fmt::format("DROP SCHEMA IF EXISTS {} CASCADE", kSchema)));
+  BFS_TRY(silence_event_triggers(plain));
   BFS_ASSIGN(schema_, read_schema(plain));
   BFS_TRY(plain.execute(install_sql(tools_.module)));
   const Ask ask = [&](const std::string& sql) { return plain.query(sql); };
@@ -235,6 +235,23 @@ Status DatabaseMasking::rewrite_table(pg::Session& session, const TablePlan& tab
   return session.execute("COMMIT");
 }
 
+// Those that fire even for a replica's sessions; they may copy what they see, or refuse.
+Status DatabaseMasking::silence_event_triggers(pg::Session& session) {
+  BFS_ASSIGN(const auto rows, session.query("SELECT evtname, evtenabled FROM pg_catalog.pg_event_trigger WHERE evtenabled IN ('A', 'R')"));
+  for (const auto& row : rows) {
+    event_triggers_.emplace_back(quote_name(row[0]), row[1] == "A" ? "ENABLE ALWAYS" : "ENABLE REPLICA");
+    BFS_TRY(session.execute(fmt::format("ALTER EVENT TRIGGER {} DISABLE", event_triggers_.back().first)));
+  }
+  return {};
+}
+
+Status DatabaseMasking::restore_event_triggers(pg::Session& session) const {
+  for (const auto& [name, how] : event_triggers_) {
+    BFS_TRY(session.execute(fmt::format("ALTER EVENT TRIGGER {} {}", name, how)));
+  }
+  return {};
+}
+
 Status DatabaseMasking::rewrite() {
   {
     BFS_ASSIGN(pg::Session session, connect());
@@ -386,7 +403,8 @@ Result<std::vector<PreviewRow>> DatabaseMasking::preview(std::size_t rows) {
 
 Status DatabaseMasking::clear() {
   BFS_ASSIGN(pg::Session session, tools_.branch->connect(database_));
-  return session.execute(fmt::format("DROP SCHEMA IF EXISTS {} CASCADE", kSchema));
+  BFS_TRY(session.execute(fmt::format("DROP SCHEMA IF EXISTS {} CASCADE", kSchema)));
+  return restore_event_triggers(session);
 }
 
 std::vector<std::uint32_t> DatabaseMasking::must_change() const {

@@ -81,6 +81,8 @@ class DatabaseMasking {
   Status try_checks(pg::Session& session, const TablePlan& table);
   void refuse(const TablePlan& table, const std::string& what, const std::string& hint);
   Status rewrite_table(pg::Session& session, const TablePlan& table) const;
+  Status silence_event_triggers(pg::Session& session);
+  Status restore_event_triggers(pg::Session& session) const;
   Status count(pg::Session& session, std::size_t fact, bool before);
   Status find_regenerated(pg::Session& session, std::size_t fact, WitnessSet& witnesses, std::mutex& mutex);
   Status check_counts(std::size_t fact) const;
@@ -91,6 +93,7 @@ class DatabaseMasking {
   std::string database_;
   Schema schema_;
   Plan plan_;
+  std::vector<std::pair<std::string, std::string>> event_triggers_;  // quoted name, how it was enabled
   std::vector<TableFacts> facts_;          // parallel to planned_
   std::vector<const TablePlan*> planned_;  // tables with masked columns, and truncated ones
 };
