@@ -36,6 +36,25 @@ Way way_without_mask(const Table& table) {
   return table.kind == 'r' && has_remains(table) ? Way::rewrite : Way::keep;
 }
 
+// A table that was emptied keeps its fast defaults in pg_attribute, which quote an original or are one.
+std::string forget_defaults(const std::string& tables) {
+  return fmt::format(
+      "UPDATE pg_catalog.pg_attribute SET atthasmissing = false, attmissingval = NULL "
+      "WHERE atthasmissing AND attrelid IN ({})",
+      tables);
+}
+
+// With all that inherits from it.
+void empty_table(TablePlan& plan) {
+  plan.way = Way::truncate;
+  plan.statement = "TRUNCATE TABLE " + plan.qualified;
+  plan.after.push_back(
+      "WITH RECURSIVE emptied AS (SELECT " + std::to_string(plan.oid) +
+      "::pg_catalog.oid AS oid UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN emptied e "
+      "ON i.inhparent = e.oid) " +
+      forget_defaults("SELECT oid FROM emptied"));
+}
+
 constexpr const char* kReplica = "SET LOCAL session_replication_role = replica; ";
 
 // What ALTER … TYPE resets in one table.
@@ -91,8 +110,10 @@ Status Planner::plan_family(const std::vector<const Table*>& family) {
   for (const Table* table : family) {
     TablePlan plan = empty_plan(*table, way_without_mask(*table));
     const bool below = table->parent != 0 && truncated_.contains(table->parent);
-    if (is_truncated(*table)) plan.way = below ? Way::keep : Way::truncate;
-    if (plan.way == Way::truncate) plan.statement = "TRUNCATE TABLE " + plan.qualified;
+    if (is_truncated(*table)) {
+      plan.way = Way::keep;
+      if (!below) empty_table(plan);
+    }
     plan_.tables.push_back(std::move(plan));
   }
   return {};
@@ -114,9 +135,10 @@ Status Planner::plan_alter(const std::vector<const Table*>& family) {
     const bool hosted = host < plans.size();
     TablePlan plan = empty_plan(*table, masked.empty() ? way_without_mask(*table) : Way::alter);
     if (hosted) plan.way = Way::keep;
-    if (is_truncated(*table))
-      plan.way = table->parent != 0 && truncated_.contains(table->parent) ? Way::keep : Way::truncate;
-    if (plan.way == Way::truncate) plan.statement = "TRUNCATE TABLE " + plan.qualified;
+    if (is_truncated(*table)) {
+      plan.way = Way::keep;
+      if (table->parent == 0 || !truncated_.contains(table->parent)) empty_table(plan);
+    }
     std::vector<std::string> parts;
     for (const auto& [column, target] : masked) {
       BFS_ASSIGN(ColumnPlan made, column_plan(*target, plan));
@@ -159,8 +181,8 @@ Status Planner::plan_alter(const std::vector<const Table*>& family) {
 
 namespace {
 
-// Out into a temporary table, masked on the way, and in again. An UPDATE would leave dead rows behind, and meet duplicate
-// keys half-way through a permutation.
+// Out into a temporary table, masked on the way, and in again. An UPDATE would leave dead rows behind, and
+// meet duplicate keys half-way through a permutation.
 std::string reload_sql(const Table& table, const TablePlan& plan) {
   std::vector<std::string> names;
   std::vector<std::string> values;
@@ -186,9 +208,10 @@ Status Planner::plan_update(const std::vector<const Table*>& family, const std::
     const auto masked = masked_columns(*table, false);
     const bool updates = !masked.empty() && table->kind == 'r';
     TablePlan plan = empty_plan(*table, updates ? Way::update : way_without_mask(*table));
-    if (is_truncated(*table))
-      plan.way = table->parent != 0 && truncated_.contains(table->parent) ? Way::keep : Way::truncate;
-    if (plan.way == Way::truncate) plan.statement = "TRUNCATE TABLE " + plan.qualified;
+    if (is_truncated(*table)) {
+      plan.way = Way::keep;
+      if (table->parent == 0 || !truncated_.contains(table->parent)) empty_table(plan);
+    }
     if (updates) {
       plan.reason = reason;
       plan.before = table->silence;
@@ -204,6 +227,7 @@ Status Planner::plan_update(const std::vector<const Table*>& family, const std::
         plan.columns.push_back(std::move(made));
       }
       plan.statement = kReplica + reload_sql(*table, plan);
+      plan.after.push_back(forget_defaults(std::to_string(plan.oid)));
       plan.after.insert(plan.after.end(), table->unsilence.begin(), table->unsilence.end());
     }
     plan_.tables.push_back(std::move(plan));
@@ -211,8 +235,8 @@ Status Planner::plan_update(const std::vector<const Table*>& family, const std::
   return {};
 }
 
-// Those that touch a masked column on either side, and those that would forbid a TRUNCATE (also of a reload). Adding them back
-// proves that no row lost its match.
+// Those that touch a masked column on either side, and those that would forbid a TRUNCATE (also of a reload).
+// Adding them back proves that no row lost its match.
 void Planner::plan_foreign_keys() {
   const auto changes = [&](const Table& table, const std::vector<std::string>& columns) {
     return std::any_of(columns.begin(), columns.end(), [&](const std::string& name) {
@@ -225,7 +249,8 @@ void Planner::plan_foreign_keys() {
   std::set<std::uint32_t> emptied;
   for (const TablePlan& plan : plan_.tables) {
     if (plan.way != Way::update && plan.way != Way::truncate) continue;
-    for (const Table* table = schema_.table(plan.oid); table != nullptr; table = schema_.table(table->parent)) {
+    for (const Table* table = schema_.table(plan.oid); table != nullptr;
+         table = schema_.table(table->parent)) {
       emptied.insert(table->oid);
     }
   }
@@ -233,7 +258,8 @@ void Planner::plan_foreign_keys() {
     const Table* from = schema_.table(key.from_table);
     const Table* to = schema_.table(key.to_table);
     if (key.inherited || from == nullptr || to == nullptr) continue;
-    if (!emptied.contains(to->oid) && !changes(*from, key.from_columns) && !changes(*to, key.to_columns)) continue;
+    if (!emptied.contains(to->oid) && !changes(*from, key.from_columns) && !changes(*to, key.to_columns))
+      continue;
     ForeignKey dropped = key;
     if (!key.comment.empty()) {
       dropped.definition += fmt::format("; COMMENT ON CONSTRAINT {} ON {} IS {}", quote_name(key.name),
