@@ -38,8 +38,9 @@ CREATE TABLE trail (at timestamptz DEFAULT now(), old jsonb);
 CREATE FUNCTION keep_trail() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO trail (old) VALUES (to_jsonb(OLD)); RETURN NULL; END';
 CREATE TRIGGER keep_trail AFTER UPDATE ON people FOR EACH ROW EXECUTE FUNCTION keep_trail();
 -- The way for tables that Postgres does not ALTER.
-CREATE TABLE seen (id integer PRIMARY KEY, email text);
-INSERT INTO seen SELECT id, email FROM people;
+CREATE TABLE seen (id integer PRIMARY KEY, email text, letter text);
+ALTER TABLE seen ALTER letter SET STORAGE EXTERNAL;
+INSERT INTO seen SELECT id, email, CASE WHEN id % 9 = 0 THEN (SELECT string_agg(md5(n * 1000 + id || ''), '') FROM generate_series(1, 100) AS n) END FROM people;
 CREATE VIEW seen_by AS SELECT * FROM seen;
 -- 16: a large object.
 SELECT lo_from_bytea(0, convert_to(repeat(pg_temp.marker(16) || ' ', 200), 'UTF8')) \g /dev/null

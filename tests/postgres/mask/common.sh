@@ -80,7 +80,7 @@ processes() {
 no_trace() {
   local name=$1
   b list > "$work/list" 2> "$work/err" || fail "list: $(cat "$work/err")"
-  ! grep -qw -- "$name" "$work/list" || fail "there is a branch $name: $(cat "$work/list")"
+  ! grep -qw -- "$name" "$work/list" || fail "there is a branch $name: $(grep -w -- "$name" "$work/list") $(cat "$work/err")"
   local i
   for ((i = 0; i < 50; i++)); do [[ -n $(processes "/$name") ]] || break; sleep 0.1; done
   [[ -z $(processes "/$name") ]] || fail "processes of $name: $(ps -o pid,args -p "$(processes "/$name" | paste -sd,)")"

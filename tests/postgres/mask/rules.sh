@@ -34,6 +34,7 @@ b stop drifted > /dev/null
 refused 6 "fax" "$x" b create "$x" --from drifted --anonymized "$rules"
 b start drifted > /dev/null
 sql drifted "ALTER TABLE customers DROP COLUMN fax; ALTER TABLE customers RENAME COLUMN phone TO telephone"
+b stop drifted > /dev/null
 refused 6 "phone" "$x" b create "$x" --from drifted --anonymized "$rules"
 b delete drifted > /dev/null
 
@@ -44,9 +45,13 @@ mkdir "$canary"
 chmod 777 "$canary"
 attack="COPY (SELECT 1) TO PROGRAM 'touch $canary/sang'"
 injected=0
+forms=("x'; $attack; --" "x\"; $attack; --" "x); $attack; --" "\$\$; $attack; --" "$attack" "x' || (SELECT pg_ls_dir('.') LIMIT 1) || '")
+# inject FILE: all forms, or another one for each field.
 inject() {
   local file=$1 form text json
-  for form in "x'; $attack; --" "x\"; $attack; --" "x); $attack; --" "\$\$; $attack; --" "$attack" "x' || (SELECT pg_ls_dir('.') LIMIT 1) || '"; do
+  local -a tried=("${forms[@]}")
+  [[ $full == 1 ]] || tried=("${forms[injected % ${#forms[@]}]}")
+  for form in "${tried[@]}"; do
     text=${form//\\/\\\\}
     json=${text//\"/\\\"}
     text=$(< "$file.form")
@@ -84,7 +89,6 @@ inject "$work/inject.json"
 printf '{"masking_rules": [{"database_name": "shop", %s, "masking_function": "anon.concat(@@)"}]}' "$plain" > "$work/inject.json.form"
 inject "$work/inject.json"
 printf "SECURITY LABEL FOR anon ON COLUMN public.customers.last_name IS 'MASKED WITH FUNCTION anon.fake_last_name()'; %s;\n" "$attack" > "$work/inject.sql.form"
-refused "2|6" "" "$x" b create "$x" --from main --anonymized <(cat "$work/inject.sql.form")
 cp "$work/inject.sql.form" "$work/inject.sql"
 refused "2|6" "" "$x" b create "$x" --from main --anonymized "$work/inject.sql"
 [[ -z $(ls "$canary") ]] || fail "a statement of a label file was executed"
