@@ -30,7 +30,7 @@ rm "$disk/filler"
 
 say "the disk gets full while tables are rewritten"
 for share in 1 3 6 10; do
-  b create "$x" --from main --anonymized "$rules" --quiet > "$work/out" 2> "$work/err" & tool=$!
+  "$BRANCHFS" create "$x" --from main --anonymized "$rules" --quiet > "$work/out" 2> "$work/err" & tool=$!
   until [[ $(b list --json 2> /dev/null) == *"\"$x\""* ]] || ! kill -0 $tool 2> /dev/null; do sleep 0.02; done
   sleep "0.$share"
   while kill -0 $tool 2> /dev/null; do

@@ -26,7 +26,7 @@ watch_key() {
 watch_key & watcher=$!
 at_end+=("kill $watcher 2> /dev/null")
 begin=$(now_ms)
-b create staging --from main --anonymized "$work/key.json" --quiet > "$work/create.out" 2> "$work/create.err" & tool=$!
+"$BRANCHFS" create staging --from main --anonymized "$work/key.json" --quiet > "$work/create.out" 2> "$work/create.err" & tool=$!
 until b show staging > /dev/null 2>&1; do kill -0 $tool 2> /dev/null || fail "create ended at once: $(cat "$work/create.err")"; sleep 0.05; done
 unready() { b list --json | grep -A 30 '"name": "staging"' | grep -qE '"state": "(sealed|masking|proving)"'; }
 # attempt COMMAND...: refused, or done when it is ready, for which it may wait.

@@ -18,14 +18,18 @@ objects=$(store_objects)
 tally=()
 for ((round = 0; round < kills; round++)); do
   name=kill-$seed-$round
-  b create "$name" --from main --anonymized "$rules" --quiet > "$work/out" 2> "$work/err" & tool=$!
+  "$BRANCHFS" create "$name" --from main --anonymized "$rules" --quiet > "$work/out" 2> "$work/err" & tool=$!
   moment=$((RANDOM % took))
   sleep "$((moment / 1000)).$(printf '%03d' $((moment % 1000)))"
-  case $((round % 3)) in
-    0) victim=$tool what=tool ;;
-    1) victim=$(pgrep -o -f "bin/postgres .*/$name" || true) what=server ;;
-    2) victim=$(pgrep -o -f "mount.branchfs .*branch=$name|mount.branchfs .*/$name" || true) what=mount ;;
-  esac
+  # The server and the mount come and go: the first moment from this one on.
+  victim=
+  until [[ -n $victim ]] || ! kill -0 "$tool" 2> /dev/null; do
+    case $((round % 3)) in
+      0) victim=$tool what=tool ;;
+      1) victim=$(pgrep -o -f "bin/postgres .*/$name" || true) what=server ;;
+      2) victim=$(pgrep -o -f "mount.branchfs .*branch=$name" || true) what=mount ;;
+    esac
+  done
   if [[ -n $victim ]] && kill -9 "$victim" 2> /dev/null; then tally+=("$what"); else tally+=("too-early-or-late"); fi
   code=0
   wait "$tool" 2> /dev/null || code=$?
@@ -41,7 +45,7 @@ done
 say "  $(printf '%s\n' "${tally[@]}" | sort | uniq -c | tr -s ' \n' ' ')"
 
 say "Ctrl-C"
-b create interrupted --from main --anonymized "$rules" --quiet > "$work/out" 2> "$work/err" & tool=$!
+"$BRANCHFS" create interrupted --from main --anonymized "$rules" --quiet > "$work/out" 2> "$work/err" & tool=$!
 sleep "$((took / 2000)).$(printf '%03d' $((took / 2 % 1000)))"
 # Not INT: a shell's background jobs ignore it.
 kill -TERM "$tool"

@@ -72,14 +72,14 @@ std::string describe(const ScanHit& hit, const RelationMap& relations) {
 
 Status no_hits(const ScanResult& scan, const RelationMap& relations) {
   if (scan.hits.empty()) return {};
-  // One line per place and column says more than a thousand offsets.
+  // The files say more than a thousand offsets, or every column that has the same value.
   std::set<std::string> seen;
   std::vector<std::string> named;
   for (const ScanHit& hit : scan.hits) {
-    const auto file = relation_path(hit.path).value_or(hit.path);
-    if (!seen.insert(file + "\n" + hit.column).second || named.size() >= kNamedHits) continue;
-    named.push_back(describe(hit, relations));
+    if (!seen.insert(relation_path(hit.path).value_or(hit.path)).second) continue;
+    if (named.size() < kNamedHits) named.push_back(describe(hit, relations));
   }
+  if (seen.size() > named.size()) named.push_back(fmt::format("{} more files", seen.size() - named.size()));
   return make_error(Kind::refused, fmt::format("the proof found originals: {}", fmt::join(named, "; ")),
                     "mask or truncate what holds these copies too");
 }
