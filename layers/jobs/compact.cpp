@@ -27,6 +27,10 @@ Result<CompactReport> compact(Store& store, const std::string& name, const Progr
   // closed.
   BFS_ASSIGN(BranchLock held, store.lock_branch(name, LockMode::exclusive));
   BFS_ASSIGN(Manifest manifest, store.read_manifest(name));
+  // Whoever makes it ready compares it with the very layers it was made from.
+  if (manifest.state != "ready") {
+    return make_error(Kind::refused, fmt::format("branch \"{}\" is {}, not ready", name, manifest.state));
+  }
   auto is_packed = [&](ObjectId id) { return store.env().exists(store.layer_path(id)); };
   auto first = std::find_if(manifest.stack.begin(), manifest.stack.end(), is_packed);
   CompactReport report;

@@ -281,6 +281,11 @@ Result<Manifest> reset_branch(Store& store, const std::string& name) {
       return make_error(Kind::refused,
                         fmt::format("the parent of \"{}\", \"{}\", does not exist any more", name, manifest.parent_name));
     }
+    BFS_TRY(require_ready(name, manifest));
+    // What is masked goes back to masked data only: its name has promised that.
+    if (!manifest.masking.empty() && parent->manifest.masking.empty()) {
+      return make_error(Kind::refused, fmt::format("branch \"{}\" is anonymized and its parent \"{}\" is not", name, parent->name));
+    }
     BFS_ASSIGN(BranchLock held, store.lock_branch(name, LockMode::exclusive));
     BFS_ASSIGN(auto frozen, freeze(store, lock, parent->name));
     Manifest before = manifest;

@@ -212,9 +212,14 @@ Result<int> reset(Context& context, const std::string& name, bool no_checkpoint)
   }
   const Interrupt interrupt;
   BFS_ASSIGN(const OperationLock lock, OperationLock::acquire(*store, name));
-  BFS_ASSIGN(const BranchState before, observe(*store, branch));
+  // While this waited for the lock it may have been masked, or made anew.
+  BFS_ASSIGN(const BranchInfo present, find_branch(*store, name));
+  if (present.manifest.id != branch.manifest.id) {
+    return make_error(Kind::busy, "another command made it anew meanwhile", "try again");
+  }
+  BFS_ASSIGN(const BranchState before, observe(*store, present));
   BFS_TRY(take_down(*store, lock, true));
-  if (mask::is_masked_root(branch.manifest)) {
+  if (mask::is_masked_root(present.manifest)) {
     ProgressReporter progress(context.progress_style());
     BFS_TRY(mask::mask_again({store, progress, context.warner()}, name));
   } else {

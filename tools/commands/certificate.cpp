@@ -30,6 +30,8 @@ std::string describe_certificate(const nlohmann::json& certificate) {
       std::string columns;
       for (const nlohmann::json& column : part(table, "columns")) {
         columns += fmt::format("{}{}", columns.empty() ? "" : ", ", column.value("column", ""));
+        // Short and common values cannot be told from chance: for them the proof is that their files are new.
+        if (count(column, "witnesses") == 0) columns += " (not searchable)";
       }
       text += fmt::format("  {}.{}: {} rows{}{}\n", database.value("database", ""), table.value("table", ""),
                           count(table, "rows"), columns.empty() ? "" : ", masked: ", columns);

@@ -14,13 +14,24 @@ namespace branchfs {
 
 namespace {
 
+Result<bool> has_rules(const Manifest& existing, const mask::Rules& rules) {
+  if (existing.masking.value("rules_hash", "") != rules.set.hash) return false;
+  BFS_ASSIGN(const mask::Key key, mask::Key::load(rules.set.key, rules.directory));
+  if (key.ephemeral()) return existing.masking.value("key", "") == key.spec();
+  return existing.masking.value("key_id", "") == key.id();
+}
+
 Status check_same_rules(const NewBranch& wanted, const Manifest& existing, const mask::Rules* rules) {
   // A child of a masked branch is masked without rules of its own.
   const std::string hash = mask::is_masked_root(existing) ? existing.masking.value("rules_hash", "") : "";
-  if (hash == (rules == nullptr ? "" : rules->set.hash)) return {};
+  if (rules == nullptr && hash.empty()) return {};
+  if (rules != nullptr && !hash.empty()) {
+    BFS_ASSIGN(const bool same, has_rules(existing, *rules));
+    if (same) return {};
+  }
   const char* why = rules == nullptr ? "it exists and is anonymized by rules"
                     : hash.empty()   ? "it exists and is not anonymized by these rules"
-                                     : "it exists with other rules";
+                                     : "it exists with other rules or another key";
   return make_error(Kind::exists, why, fmt::format("choose another name, or branchfs delete {}", wanted.name));
 }
 
@@ -44,10 +55,20 @@ Result<Manifest> make_masked(Context& context, const std::shared_ptr<Store>& sto
                              const BranchInfo& parent, const CreateOptions& options, const mask::Rules& rules) {
   ProgressReporter progress(context.progress_style());
   const mask::Surroundings around{store, progress, context.warner()};
-  auto made = mask::anonymize(around, wanted.name, parent.name, options, rules);
+  // Its time begins when it is ready.
+  CreateOptions later = options;
+  later.expires = 0;
+  auto made = mask::anonymize(around, wanted.name, parent.name, later, rules);
   progress.finish();
   if (!made) return std::move(made).error();
-  return std::move(made->manifest);
+  Manifest manifest = std::move(made->manifest);
+  if (wanted.ttl == 0) return manifest;
+  manifest.expires = store->env().now().tv_sec + wanted.ttl;
+  BFS_TRY(update_manifest(*store, wanted.name, [&](Manifest& present) -> Status {
+    present.expires = manifest.expires;
+    return {};
+  }));
+  return manifest;
 }
 
 }  // namespace

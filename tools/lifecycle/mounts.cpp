@@ -109,12 +109,15 @@ void remove_default_mountpoint(const Store& store, const std::string& dir) {
 Status unmount(const std::string& mountpoint, bool lazy) {
   if (::geteuid() == 0) {
     if (::umount2(mountpoint.c_str(), UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)) == 0) return {};
-    if (errno != EBUSY) return sys_error("unmount " + mountpoint);
+    const int why = errno;
+    // Somebody else was faster: its process may still be flushing.
+    if (why == EINVAL && !is_mountpoint(mountpoint) && !is_dead_mount(mountpoint)) return {};
+    if (why != EBUSY) return sys_error("unmount " + mountpoint, why);
   } else {
     pg::Command command;
     command.argv = {"fusermount3", lazy ? "-uz" : "-u", "--", mountpoint};
     BFS_ASSIGN(const pg::Output output, pg::run(command));
-    if (output.code == 0) return {};
+    if (output.code == 0 || (!is_mountpoint(mountpoint) && !is_dead_mount(mountpoint))) return {};
     if (output.err.find("busy") == std::string::npos) {
       return make_error(Kind::failed, pg::last_lines(output.err, 1));
     }

@@ -161,7 +161,8 @@ std::vector<std::string> reap_due(Store& store) {
 Status rebuild_reap_index(const Store& store) {
   BFS_ASSIGN(const std::vector<BranchInfo> all, store.list());
   for (const BranchInfo& branch : all) {
-    if (branch.manifest.expires == 0) continue;
+    // One that is not ready yet is its maker's, whose ticket decides.
+    if (branch.manifest.expires == 0 || branch.manifest.state != "ready") continue;
     if (store.env().exists(store.reap_dir() + "/" + branch.manifest.id.hex())) continue;
     BFS_TRY(schedule_expiry(store, branch.name, branch.manifest));
   }

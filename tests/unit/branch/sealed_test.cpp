@@ -86,6 +86,34 @@ TEST_CASE("a replaced head shows the other branch's data and frees its own", "[P
   CHECK(read(store, "second", "masked") == "16384×m ");
 }
 
+TEST_CASE("reset never gives an anonymized name production's data") {
+  ScratchStore store;
+  store.make_root("main");
+  must(create_branch(**store, "staging", "main", sealed()));
+  auto early = reset_branch(**store, "staging");
+  REQUIRE(!early);
+  CHECK(early.error().kind == Kind::refused);
+  must(settle_branch(**store, "staging", [](Manifest& manifest) -> Status {
+    manifest.state = "ready";
+    return {};
+  }));
+  auto late = reset_branch(**store, "staging");
+  REQUIRE(!late);
+  CHECK(late.error().kind == Kind::refused);
+  // A child of it goes back to what is masked.
+  must(create_branch(**store, "child", "staging", {}));
+  CHECK(must(reset_branch(**store, "child")).masking["run"] == "one");
+}
+
+TEST_CASE("a branch that is not ready is not compacted") {
+  ScratchStore store;
+  store.make_root("main");
+  must(create_branch(**store, "staging", "main", sealed()));
+  auto done = compact(**store, "staging");
+  REQUIRE(!done);
+  CHECK(done.error().kind == Kind::refused);
+}
+
 TEST_CASE("no head chosen, nothing changed") {
   ScratchStore store;
   store.make_root("main");

@@ -44,7 +44,9 @@ Status reset_settings(pg::Session& session, Cleared& cleared) {
     WHERE pg_catalog.strpos(pg_catalog.split_part(setting, '=', 1), '.') > 0)"));
   for (const auto& row : rows) {
     std::string target;
-    if (row[1].empty()) {
+    if (row[1].empty() && row[2].empty()) {
+      target = "ROLE ALL";
+    } else if (row[1].empty()) {
       target = "DATABASE " + quote_name(row[2]);
     } else {
       target = "ROLE " + quote_name(row[1]) + (row[2].empty() ? "" : " IN DATABASE " + quote_name(row[2]));
@@ -224,17 +226,31 @@ struct Wiper {
     return {};
   }
 
-  Status temporary_files(const std::string& space) { return remove_path(root / space / "pgsql_tmp"); }
+  // What lies among the databases' directories and is none: temporary files, databases that a crash left half made or half gone.
+  Status strangers(const std::string& space, const std::vector<std::string>& databases, const std::string& template0) {
+    BFS_ASSIGN(const auto all, entries(root / space));
+    for (const auto& entry : all) {
+      const std::string name = entry.path().filename().string();
+      if (name != template0 && !contains(databases, name)) BFS_TRY(remove(entry.path()));
+    }
+    return {};
+  }
 };
 
-// Comments quote what production's configuration said.
-Status strip_comments(const fs::path& path) {
+// Comments quote what production's configuration said; settings with a dot in their name are an application's own.
+Status strip_configuration(const fs::path& path, Cleared& cleared) {
   auto text = pg::read_file(path.string());
   if (!text) return {};  // a file that is not there says nothing
   std::string kept;
   for (const std::string& line : pg::split(*text, '\n')) {
     const std::string_view content = pg::trim(line);
     if (content.empty() || content.front() == '#') continue;
+    const std::string_view setting = content.substr(0, content.find_first_of(" \t="));
+    if (path.extension() == ".conf" && setting.find('.') != std::string_view::npos &&
+        path.filename().string().starts_with("postgresql")) {
+      cleared.done.push_back(fmt::format("setting {} of {}", setting, path.filename().string()));
+      continue;
+    }
     kept += line + "\n";
   }
   return pg::write_file(path.string(), kept);
@@ -243,11 +259,9 @@ Status strip_comments(const fs::path& path) {
 }  // namespace
 
 Status close_database(pg::Session& session, const Defaults& defaults, bool masked, Cleared& cleared) {
-  if (masked) {
-    if (does_step("labels")) BFS_TRY(session.execute("DELETE FROM pg_catalog.pg_seclabel WHERE provider = 'anon'"));
-    if (does_step("mappings")) BFS_TRY(clear_mappings(session, cleared));
-    if (does_step("large-objects")) BFS_TRY(drop_large_objects(session, defaults, cleared));
-  }
+  if (does_step("labels")) BFS_TRY(session.execute("DELETE FROM pg_catalog.pg_seclabel WHERE provider = 'anon'"));
+  if (does_step("mappings")) BFS_TRY(clear_mappings(session, cleared));
+  if (does_step("large-objects")) BFS_TRY(drop_large_objects(session, defaults, cleared));
   if (does_step("temporary")) BFS_TRY(drop_temporary(session));
   if (does_step("subscriptions")) BFS_TRY(clear_subscriptions(session, cleared));
   if (does_step("statistics")) BFS_TRY(renew_statistics(session));
@@ -277,7 +291,7 @@ Status flush_wal(pg::Session& session) {
 }
 
 Status wipe_directory(const pg::ServerSpec& server, const RelationMap& known, const std::vector<std::string>& databases,
-                      Cleared& cleared) {
+                      const std::string& template0, Cleared& cleared) {
   const pg::ActAs owner(server.user);
   Wiper wiper{server.data_dir, {}};
   if (does_step("allow-list")) BFS_TRY(wiper.unknown_entries());
@@ -295,13 +309,13 @@ Status wipe_directory(const pg::ServerSpec& server, const RelationMap& known, co
     }
     BFS_TRY(wiper.database("global", known));
     for (const std::string& space : spaces) {
-      BFS_TRY(wiper.temporary_files(space));
+      BFS_TRY(wiper.strangers(space, databases, template0));
       for (const std::string& oid : databases) BFS_TRY(wiper.database(space + "/" + oid, known));
     }
   }
   if (does_step("configuration")) {
     for (const char* name : {"postgresql.conf", "postgresql.auto.conf", "pg_hba.conf", "pg_ident.conf"}) {
-      BFS_TRY(strip_comments(wiper.root / name));
+      BFS_TRY(strip_configuration(wiper.root / name, cleared));
     }
   }
   if (!wiper.removed.empty()) cleared.done.push_back(fmt::format("{} files that no relation owns", wiper.removed.size()));

@@ -27,8 +27,9 @@ Status close_cluster(pg::Session& session);
 // Leaves one segment of write-ahead log that tells nothing.
 Status flush_wal(pg::Session& session);
 
-// `known`: the relations of every database that was connected to (`databases`, by oid); files of others are left alone.
+// `known`: the relations of every database that was connected to (`databases`, by oid). Of the directories of databases only these and
+// template0's stay.
 Status wipe_directory(const pg::ServerSpec& server, const RelationMap& known, const std::vector<std::string>& databases,
-                      Cleared& cleared);
+                      const std::string& template0, Cleared& cleared);
 
 }  // namespace branchfs::mask

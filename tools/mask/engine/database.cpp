@@ -20,6 +20,8 @@ constexpr std::size_t kTrialRows = 500;
 // A larger share of a column's sampled originals among its new values is no chance: the mask leaves them as they are.
 constexpr double kUnchangedLimit = 0.01;
 constexpr std::uint64_t kUnchangedByChance = 2;
+constexpr std::size_t kComparedRows = 1000;
+constexpr std::uint64_t kTellingRows = 3;
 
 std::uint64_t number(const std::string& text) { return std::strtoull(text.c_str(), nullptr, 10); }
 
@@ -63,12 +65,17 @@ Status DatabaseMasking::prepare(const RuleSet& rules) {
   BFS_TRY(plain.execute(install_sql(tools_.module)));
   const Ask ask = [&](const std::string& sql) { return plain.query(sql); };
   BFS_ASSIGN(plan_, make_plan(rules, schema_, ask));
+  BFS_TRY(refuse_foreign_views(plain));
   if (plan_.refused()) return {};
   for (const TablePlan& table : plan_.tables) {
     if (table.columns.empty() && table.way != Way::truncate) continue;
     planned_.push_back(&table);
     TableFacts facts{fmt::format("{}.{}", table.schema, table.table), table.way, 0, 0, {}};
-    for (const ColumnPlan& column : table.columns) facts.columns.push_back({column.column, column.description});
+    for (const ColumnPlan& column : table.columns) {
+      ColumnFacts& own = facts.columns.emplace_back();
+      own.column = column.column;
+      own.mask = column.description;
+    }
     facts_.push_back(std::move(facts));
   }
   BFS_ASSIGN(pg::Session session, connect());
@@ -152,6 +159,56 @@ Status DatabaseMasking::try_checks(pg::Session& session, const TablePlan& table)
   return {};
 }
 
+// Filling such a view would fetch rows from where production gets them, newer than the branch, that nobody has masked.
+Status DatabaseMasking::refuse_foreign_views(pg::Session& session) {
+  BFS_ASSIGN(const auto rows, session.query(R"(
+    WITH RECURSIVE reads AS (
+      SELECT r.ev_class AS view, d.refobjid AS used FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_rewrite r ON r.oid = d.objid
+      WHERE d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+        AND d.refobjid <> r.ev_class
+      UNION ALL SELECT inhparent, inhrelid FROM pg_catalog.pg_inherits),
+    below AS (
+      SELECT oid AS root, oid AS used FROM pg_catalog.pg_class WHERE relkind = 'm' AND relispopulated
+      UNION SELECT b.root, r.used FROM below b JOIN reads r ON r.view = b.used)
+    SELECT DISTINCT n.nspname || '.' || v.relname FROM below b JOIN pg_catalog.pg_class c ON c.oid = b.used AND c.relkind = 'f'
+    JOIN pg_catalog.pg_class v ON v.oid = b.root JOIN pg_catalog.pg_namespace n ON n.oid = v.relnamespace)"));
+  for (const auto& row : rows) {
+    plan_.findings.push_back({Finding::Level::error, fmt::format("{}.{}", database_, row[0]),
+                              "this materialized view reads a foreign table: filling it would fetch originals from there",
+                              "REFRESH MATERIALIZED VIEW … WITH NO DATA in production, or drop it"});
+  }
+  return {};
+}
+
+// In the order in which the table has them, which a rewrite keeps.
+Status DatabaseMasking::digest_first_rows(pg::Session& session, std::size_t fact, bool before) {
+  const TablePlan& table = *planned_[fact];
+  if (table.columns.empty()) return {};
+  std::string values;
+  for (const ColumnPlan& column : table.columns) {
+    const std::string digest = fmt::format("pg_catalog.md5(({})::text)", quote_name(column.column));
+    std::string condition = column.applies;
+    // Of a document only those that have what the first of its rules is about.
+    if (condition.empty() && !column.whole) condition = column.witness.empty() ? "false" : fmt::format("({}) IS NOT NULL", column.witness);
+    values += fmt::format("{}{}", values.empty() ? "" : ", ",
+                          condition.empty() ? digest : fmt::format("CASE WHEN {} THEN {} END", condition, digest));
+  }
+  BFS_ASSIGN(const auto rows, session.query(fmt::format("SELECT {} FROM {} LIMIT {}", values, table.qualified, kComparedRows)));
+  for (std::size_t c = 0; c < table.columns.size(); ++c) {
+    ColumnFacts& column = facts_[fact].columns[c];
+    if (before) {
+      for (const auto& row : rows) column.first_rows.push_back(row[c]);
+      continue;
+    }
+    for (std::size_t i = 0; i < std::min(rows.size(), column.first_rows.size()); ++i) {
+      if (column.first_rows[i].empty()) continue;
+      ++column.compared;
+      if (column.first_rows[i] == rows[i][c]) ++column.unchanged;
+    }
+  }
+  return {};
+}
+
 std::vector<const TablePlan*> DatabaseMasking::work() const {
   std::vector<const TablePlan*> tables;
   for (const TablePlan& table : plan_.tables) {
@@ -218,6 +275,7 @@ Status DatabaseMasking::gather(WitnessSet& witnesses) {
       [this] { ignore(tools_.branch->stop(pg::StopMode::immediate)); },
       [&](pg::Session& session, std::size_t i) -> Status {
         BFS_TRY(count(session, i, true));
+        BFS_TRY(digest_first_rows(session, i, true));
         return sample(session, *planned_[i], facts_[i], witnesses, mutex);
       });
 }
@@ -342,10 +400,24 @@ Status DatabaseMasking::check_counts(std::size_t fact) const {
   return {};
 }
 
+bool DatabaseMasking::is_text_column(std::size_t fact, std::size_t column) const {
+  const Column* definition = schema_.table(planned_[fact]->oid)->find(planned_[fact]->columns[column].column);
+  return definition != nullptr && definition->category == 'S';
+}
+
 Status DatabaseMasking::check_changed(std::size_t fact) const {
   const TableFacts& facts = facts_[fact];
   for (std::size_t c = 0; c < facts.columns.size(); ++c) {
     const ColumnFacts& column = facts.columns[c];
+    const Action action = planned_[fact]->columns[c].action;
+    // By chance a few values of a small set stay the same; text does not.
+    const bool telling = column.compared >= kTellingRows || is_text_column(fact, c);
+    if (action != Action::shuffle && action != Action::value && telling && column.compared > 0 &&
+        column.unchanged == column.compared) {
+      return make_error(Kind::refused, fmt::format("{} leaves {}.{}.{} as it is in all of the {} rows looked at", column.mask,
+                                                   database_, facts.table, column.column, column.compared),
+                        "use a mask that changes the value, or keep it");
+    }
     // A shuffled column has its own values, by design.
     if (planned_[fact]->columns[c].action == Action::shuffle || column.regenerated <= kUnchangedByChance) continue;
     if (static_cast<double>(column.regenerated) <= kUnchangedLimit * static_cast<double>(column.witnesses)) continue;
@@ -364,6 +436,7 @@ Status DatabaseMasking::compare(WitnessSet& witnesses, bool untouched) {
       [this] { ignore(tools_.branch->stop(pg::StopMode::immediate)); },
       [&](pg::Session& session, std::size_t i) -> Status {
         BFS_TRY(count(session, i, false));
+        if (untouched) BFS_TRY(digest_first_rows(session, i, false));
         return find_regenerated(session, i, witnesses, mutex);
       });
   BFS_TRY(std::move(compared));
@@ -418,7 +491,8 @@ std::vector<std::uint32_t> DatabaseMasking::must_change() const {
     }
   }
   for (const Table& table : schema_.tables) {
-    if (table.kind == 'm' && !schema_.materialized_views.empty()) tables.insert(table.oid);
+    const auto& filled = schema_.materialized_views;
+    if (table.kind == 'm' && std::find(filled.begin(), filled.end(), table.qualified()) != filled.end()) tables.insert(table.oid);
   }
   return {tables.begin(), tables.end()};
 }

@@ -24,6 +24,8 @@ struct ColumnFacts {
   std::size_t witness_column = SIZE_MAX;  // in the WitnessSet
   std::uint64_t witnesses = 0;            // sampled
   std::uint64_t regenerated = 0;          // of them occur as new values, by chance or by design
+  std::vector<std::string> first_rows;    // digests of the first rows' values, "" for NULL and where no rule applies
+  std::uint64_t compared = 0, unchanged = 0;  // of the first rows
 };
 struct TableFacts {
   std::string table;
@@ -86,7 +88,10 @@ class DatabaseMasking {
   Status count(pg::Session& session, std::size_t fact, bool before);
   Status find_regenerated(pg::Session& session, std::size_t fact, WitnessSet& witnesses, std::mutex& mutex);
   Status check_counts(std::size_t fact) const;
+  [[nodiscard]] bool is_text_column(std::size_t fact, std::size_t column) const;
   Status check_changed(std::size_t fact) const;
+  Status digest_first_rows(pg::Session& session, std::size_t fact, bool before);
+  Status refuse_foreign_views(pg::Session& session);
   Status sample(pg::Session& session, const TablePlan& table, TableFacts& facts, WitnessSet& witnesses, std::mutex& mutex);
 
   Tools tools_;

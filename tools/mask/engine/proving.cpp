@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "layers/store/branches.h"
 #include "tools/interrupt.h"
 
 namespace branchfs::mask {
@@ -28,12 +29,9 @@ bool is_plain_state(const std::string& path) {
          path == "branchfs.key" || path == "branchfs.conf" || path == "pg_ident.conf";
 }
 
-// Of a database that nobody could connect to, so that nothing in it was ever anybody's data (template0).
-bool in_closed_database(const std::string& path, const std::vector<std::string>& databases) {
-  if (!path.starts_with("base/")) return false;
-  const std::size_t end = path.find('/', 5);
-  if (end == std::string::npos) return false;
-  return std::find(databases.begin(), databases.end(), path.substr(5, end - 5)) == databases.end();
+// template0: nobody could ever connect to it.
+bool in_template0(const std::string& path, const std::string& oid) {
+  return !oid.empty() && path.starts_with("base/" + oid + "/");
 }
 
 struct Structure {
@@ -49,7 +47,7 @@ Structure judge(const ProofInput& input, const std::vector<FileFacts>& files) {
     const Relation* then = relation_of(input.before, file.path);
     // The same relation in the same file as before: nothing of it was to be masked (checked by unchanged()).
     const bool kept = now != nullptr && then != nullptr && now->oid == then->oid;
-    if (kept || is_plain_state(file.path) || in_closed_database(file.path, input.databases)) {
+    if (kept || is_plain_state(file.path) || in_template0(file.path, input.template0)) {
       ++result.kept_files;
       continue;
     }
@@ -87,6 +85,10 @@ Status no_hits(const ScanResult& scan, const RelationMap& relations) {
 }  // namespace
 
 Result<nlohmann::json> prove(const ProofInput& input) {
+  BFS_ASSIGN(const Manifest manifest, input.store->read_manifest(input.branch));
+  if (!ends_with(manifest.stack, input.source)) {
+    return make_error(Kind::refused, "what it was made from is not below it any more", "mask it anew from its parent");
+  }
   BFS_ASSIGN(const std::vector<FileFacts> files, list_sharing(input.store, input.branch, input.source));
   const Structure structure = judge(input, files);
   if (!structure.violations.empty()) {
@@ -113,6 +115,7 @@ Result<nlohmann::json> prove(const ProofInput& input) {
   BFS_ASSIGN(const ScanResult scan, scan_branch(input.store, input.branch, input.witnesses, options));
   BFS_TRY(Interrupt::check());
   BFS_TRY(no_hits(scan, input.after));
+  BFS_TRY(no_originals_in(input.definitions, input.witnesses));
   return nlohmann::json{
       {"structure",
        {{"files", structure.files},
@@ -123,6 +126,7 @@ Result<nlohmann::json> prove(const ProofInput& input) {
        {{"files", scan.files},
         {"bytes", scan.bytes},
         {"compressed_values", scan.compressed_values},
+        {"definitions", input.definitions.size()},
         {"seconds", scan.seconds},
         {"witnesses", input.witnesses.count()},
         {"found", scan.hits.size()}}}};
@@ -137,7 +141,9 @@ nlohmann::json to_json(const std::string& database, const std::vector<TableFacts
                          {"mask", column.mask},
                          {"nulls", column.nulls_after},
                          {"witnesses", column.witnesses},
-                         {"regenerated", column.regenerated}});
+                         {"regenerated", column.regenerated},
+                         {"compared", column.compared},
+                         {"unchanged", column.unchanged}});
     }
     tables.push_back({{"table", table.table}, {"rows", table.rows_after}, {"columns", std::move(columns)}});
   }

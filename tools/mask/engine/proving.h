@@ -1,7 +1,7 @@
 // The proof of a masked branch, and the certificate that records it.
 //
 // prove() looks at the stopped, unmounted branch: no file that had to change shares a block with the parent, and no sampled original is left in any
-// visible byte. A violation is refused, naming files and columns, never a value. The certificate holds counts and names only. One thread (the scan makes its own).
+// visible byte or definition. A violation is refused, naming files and columns, never a value. The certificate holds counts and names only. One thread (the scan makes its own).
 #pragma once
 
 #include <functional>
@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tools/mask/engine/database.h"
+#include "tools/mask/engine/definitions.h"
 #include "tools/mask/engine/relations.h"
 #include "tools/mask/proof/proof.h"
 
@@ -23,9 +24,10 @@ struct ProofInput {
   std::vector<ObjectId> source;           // the stack it was made from
   const RelationMap& before;              // relations before masking …
   const RelationMap& after;               // … and afterwards, of every database that could be connected to
-  std::vector<std::string> databases;     // their oids
+  std::string template0;                  // its oid
   const WitnessSet& witnesses;
   std::function<void(std::uint64_t done, std::uint64_t total)> progress;
+  std::vector<Definition> definitions = {};  // of every database that could be connected to
 };
 
 // The certificate's "structure" and "scan".

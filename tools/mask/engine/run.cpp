@@ -27,6 +27,8 @@
 namespace branchfs::mask {
 namespace {
 
+// Of the closing drill and the proof: what an older one let pass is not handed out again.
+constexpr int kDrill = 2;
 // What else a run writes: catalogs, sort files, write-ahead log.
 constexpr std::uint64_t kSpareBytes = 256ULL << 20U;
 
@@ -34,6 +36,7 @@ struct Database {
   std::string oid, name;
   bool open = true;          // can be connected to
   std::uint64_t tables = 0;  // of users, with or without rows
+  std::uint64_t large_objects = 0;
   bool masked = false;
 };
 
@@ -51,8 +54,25 @@ Result<std::vector<Database>> list_databases(pg::Session& session) {
   return all;
 }
 
+// The relations and definitions of all databases that can be connected to, and these databases' oids. Returns template0's.
+Result<std::string> read_relations(SealedBranch& branch, RelationMap& relations, std::vector<Definition>& definitions,
+                                   std::vector<std::string>& oids) {
+  std::string template0;
+  BFS_ASSIGN(pg::Session entrance, branch.connect(branch.entrance()));
+  BFS_ASSIGN(const std::vector<Database> all, list_databases(entrance));
+  for (const Database& database : all) {
+    if (!database.open && database.name == "template0") template0 = database.oid;
+    if (!database.open) continue;
+    BFS_ASSIGN(pg::Session session, branch.connect(database.name));
+    BFS_TRY(add_relations(session, relations));
+    BFS_TRY(add_definitions(session, database.name, definitions));
+    oids.push_back(database.oid);
+  }
+  return template0;
+}
+
 constexpr const char* kUserTables = R"(
-  SELECT count(*) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  SELECT count(*), (SELECT count(*) FROM pg_catalog.pg_largeobject_metadata) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   WHERE c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't' AND n.nspname <> 'pg_catalog'
     AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_(toast|temp)')";
 
@@ -92,7 +112,8 @@ class Run {
   Result<nlohmann::json> close_and_prove();
   Status compare(SealedBranch& other);
   // Every relation that was to be rewritten lies in another file than before.
-  Status check_all_changed(const RelationMap& after) const;
+  // `untouched`: and no table is there that was not before.
+  Status check_all_changed(const RelationMap& after, bool untouched) const;
   Result<Manifest> finish(const nlohmann::json& certificate);
 
  private:
@@ -154,6 +175,12 @@ Status Run::look_at_databases() {
     BFS_TRY(add_relations(session, before_));
     BFS_ASSIGN(const auto rows, session.query(kUserTables));
     database.tables = std::strtoull(rows[0][0].c_str(), nullptr, 10);
+    database.large_objects = std::strtoull(rows[0][1].c_str(), nullptr, 10);
+  }
+  BFS_ASSIGN(const auto prepared, entrance.query("SELECT count(*) FROM pg_catalog.pg_prepared_xacts"));
+  if (prepared[0][0] != "0") {
+    findings_.push_back({Finding::Level::error, "the cluster", fmt::format("it has {} prepared transactions", prepared[0][0]),
+                         "COMMIT PREPARED or ROLLBACK PREPARED them in production"});
   }
   return {};
 }
@@ -179,7 +206,8 @@ Status Run::settle_other(const Database& database) {
     }
     case Policy::refuse:
       findings_.push_back({Finding::Level::error, database.name,
-                           fmt::format("it has {} tables, and no rule speaks of this database", database.tables),
+                           fmt::format("it has {} tables and {} large objects, and no rule speaks of this database", database.tables,
+                                       database.large_objects),
                            "add rules for it, or set defaults.other_databases to \"drop\" or \"keep\""});
       return {};
   }
@@ -209,7 +237,7 @@ Status Run::plan() {
     if (!database.open) continue;
     // A rule that names the database by a glob does not make an empty one an error.
     database.masked = database.tables > 0 && covers(rules_.set, database.name);
-    if (!database.masked && database.tables > 0) others.push_back(database);
+    if (!database.masked && (database.tables > 0 || database.large_objects > 0)) others.push_back(database);
     if (!database.masked) continue;
     any = true;
     masked_.push_back(std::make_unique<DatabaseMasking>(tools(), database.name));
@@ -300,7 +328,7 @@ Status Run::close_databases() {
   }
   std::vector<const Database*> open;
   for (const Database& database : all_) {
-    const bool dropped = database.open && !database.masked && database.tables > 0 &&
+    const bool dropped = database.open && !database.masked && (database.tables > 0 || database.large_objects > 0) &&
                          rules_.set.defaults.other_databases == Policy::drop;
     if (database.open && !dropped) open.push_back(&database);
   }
@@ -317,7 +345,16 @@ Status Run::close_databases() {
   return close_cluster(entrance);
 }
 
-Status Run::check_all_changed(const RelationMap& after) const {
+Status Run::check_all_changed(const RelationMap& after, bool untouched) const {
+  // Masking makes no table: what is new was made by a function of production's, of who knows what.
+  std::set<std::pair<std::string, std::uint32_t>> known;
+  for (const auto& [path, relation] : before_) known.emplace(relation.database, relation.oid);
+  for (const auto& [path, relation] : after) {
+    const bool table = relation.kind == 'r' || relation.kind == 'm' || relation.kind == 'S';
+    if (!untouched || !table || relation.catalog || known.contains({relation.database, relation.oid})) continue;
+    return make_error(Kind::refused, fmt::format("the table {} appeared while masking", relation.name),
+                      "look for functions in constraints, domains or triggers that make tables");
+  }
   for (const auto& database : masked_) {
     const std::vector<std::uint32_t> tables = database->must_change();
     const std::set<std::uint32_t> expected(tables.begin(), tables.end());
@@ -339,22 +376,18 @@ Result<nlohmann::json> Run::close_and_prove() {
   around_.progress.begin("closing");
   BFS_TRY(close_databases());
   RelationMap after;
+  std::vector<Definition> definitions;
   std::vector<std::string> oids;
+  std::string template0;
   {
+    BFS_ASSIGN(template0, read_relations(*branch_, after, definitions, oids));
     BFS_ASSIGN(pg::Session entrance, branch_->connect(branch_->entrance()));
-    BFS_ASSIGN(const std::vector<Database> left, list_databases(entrance));
-    for (const Database& database : left) {
-      if (!database.open) continue;
-      BFS_ASSIGN(pg::Session session, branch_->connect(database.name));
-      BFS_TRY(add_relations(session, after));
-      oids.push_back(database.oid);
-    }
     BFS_TRY(flush_wal(entrance));
   }
-  if (does_step("catalogs") && does_step("shared-catalogs") && does_step("refresh")) BFS_TRY(check_all_changed(after));
+  if (does_step("catalogs") && does_step("shared-catalogs") && does_step("refresh")) BFS_TRY(check_all_changed(after, true));
   BFS_TRY(Interrupt::check());
   BFS_TRY(branch_->stop(pg::StopMode::fast));
-  BFS_TRY(wipe_directory(branch_->server(), after, oids, cleared_));
+  BFS_TRY(wipe_directory(branch_->server(), after, oids, template0, cleared_));
   {
     const pg::ActAs owner(branch_->server().user);
     std::error_code gone;  // its absence is what is wanted
@@ -367,8 +400,8 @@ Result<nlohmann::json> Run::close_and_prove() {
   around_.progress.begin("proving");
   witnesses_.seal();
   BFS_ASSIGN(nlohmann::json certificate,
-             prove({branch_->shared_store(), branch_->name(), branch_->source(), before_, after, oids, witnesses_,
-                    [this](std::uint64_t done, std::uint64_t total) { around_.progress.update(done, total); }}));
+             prove({branch_->shared_store(), branch_->name(), branch_->source(), before_, after, template0, witnesses_,
+                    [this](std::uint64_t done, std::uint64_t total) { around_.progress.update(done, total); }, std::move(definitions)}));
   nlohmann::json tables = nlohmann::json::array();
   for (const auto& database : masked_) tables.push_back(to_json(database->database(), database->facts()));
   certificate["databases"] = std::move(tables);
@@ -389,6 +422,7 @@ Result<Manifest> Run::finish(const nlohmann::json& certificate) {
     for (const ObjectId id : manifest.stack) head.push_back(id.hex());
     manifest.masking = {{"run", branch_->run()},
                         {"root", manifest.id.hex()},
+                        {"drill", kDrill},
                         {"source", source},
                         {"head", head},
                         {"rules", rules_.set.canonical()},
@@ -461,7 +495,7 @@ const BranchInfo* find_same(const std::vector<BranchInfo>& all, const std::vecto
                             const Key& key) {
   for (const BranchInfo& branch : all) {
     const nlohmann::json& masking = branch.manifest.masking;
-    if (branch.manifest.state != "ready" || !masking.is_object() || masking.value("rules_hash", "") != rules.hash ||
+    if (branch.manifest.state != "ready" || !masking.is_object() || masking.value("drill", 0) != kDrill || masking.value("rules_hash", "") != rules.hash ||
         masking.value("key_id", "") != key.id() || ids_of(masking.value("source", nlohmann::json())) != source) {
       continue;
     }
@@ -665,25 +699,17 @@ Result<nlohmann::json> verify_masking(const Surroundings& around, const std::str
   BFS_TRY(present->start(around.warn));
   BFS_TRY(run.compare(*present));
   RelationMap after;
+  std::vector<Definition> definitions;
   std::vector<std::string> oids;
-  {
-    BFS_ASSIGN(pg::Session entrance, present->connect(present->entrance()));
-    BFS_ASSIGN(const std::vector<Database> all, list_databases(entrance));
-    for (const Database& database : all) {
-      if (!database.open) continue;
-      BFS_ASSIGN(pg::Session session, present->connect(database.name));
-      BFS_TRY(add_relations(session, after));
-      oids.push_back(database.oid);
-    }
-  }
-  BFS_TRY(run.check_all_changed(after));
+  BFS_ASSIGN(const std::string template0, read_relations(*present, after, definitions, oids));
+  BFS_TRY(run.check_all_changed(after, false));
   BFS_TRY(present->stop(pg::StopMode::fast));
   BFS_TRY(present->unmount());
   around.progress.begin("proving");
   run.witnesses().seal();
   BFS_ASSIGN(nlohmann::json certificate,
-             prove({present->shared_store(), present->name(), source, run.before(), after, oids, run.witnesses(),
-                    [&](std::uint64_t done, std::uint64_t total) { around.progress.update(done, total); }}));
+             prove({present->shared_store(), present->name(), source, run.before(), after, template0, run.witnesses(),
+                    [&](std::uint64_t done, std::uint64_t total) { around.progress.update(done, total); }, std::move(definitions)}));
   certificate["proven"] = format_utc(around.store->env().now().tv_sec);
   BFS_TRY(present->destroy());
   BFS_TRY(run.branch().destroy());

@@ -55,23 +55,14 @@ std::vector<std::pair<std::string, std::string>> sealed_settings() {
   };
 }
 
-// A core file would hold rows. The limit is inherited by the server, and given back afterwards.
-class NoCoreFiles {
- public:
-  NoCoreFiles() {
-    ::getrlimit(RLIMIT_CORE, &before_);
-    const struct ::rlimit none {0, before_.rlim_max};
-    ::setrlimit(RLIMIT_CORE, &none);
-  }
-  ~NoCoreFiles() { ::setrlimit(RLIMIT_CORE, &before_); }
-  NoCoreFiles(const NoCoreFiles&) = delete;
-  NoCoreFiles& operator=(const NoCoreFiles&) = delete;
-
- private:
-  struct ::rlimit before_ {};
-};
-
 }  // namespace
+
+NoCoreFiles::NoCoreFiles() {
+  ::getrlimit(RLIMIT_CORE, &before_);
+  const struct ::rlimit none {0, before_.rlim_max};
+  ::setrlimit(RLIMIT_CORE, &none);
+}
+NoCoreFiles::~NoCoreFiles() { ::setrlimit(RLIMIT_CORE, &before_); }
 
 Result<std::unique_ptr<SealedBranch>> SealedBranch::create(std::shared_ptr<Store> store, const std::string& name,
                                                            const std::string& parent, CreateOptions options,
@@ -145,7 +136,6 @@ Status SealedBranch::start(const Warn& warn) {
   BFS_ASSIGN(branch, info());
   BFS_ASSIGN(spec_, server_spec(*store_, branch, mountpoint, {}));
   spec_.settings = sealed_settings();
-  const NoCoreFiles no_core_files;
   running_ = true;
   BFS_ASSIGN(pg::Session session, pg::start_and_connect(spec_, facts_of(branch.manifest)));
   role_ = session.target().role;
@@ -162,7 +152,19 @@ Result<pg::Session> SealedBranch::connect(const std::string& database) const {
   BFS_TRY(session.execute("SET session_replication_role = replica; SET row_security = off; SET check_function_bodies = off; "
                           "SET standard_conforming_strings = on; SET client_min_messages = error; SET jit = off; "
                           "SET max_parallel_maintenance_workers = 0; SET datestyle = ISO; SET intervalstyle = postgres; "
-                          "SET bytea_output = hex; SET extra_float_digits = 1; SET lc_monetary = 'C'"));
+                          "SET bytea_output = hex; SET extra_float_digits = 1; SET lc_monetary = 'C'; "
+                          // Settings of a database or a role win over the command line.
+                          "SET log_min_messages = fatal; SET log_error_verbosity = terse; SET log_duration = off; "
+                          "SET log_parameter_max_length = 0; SET log_parameter_max_length_on_error = 0; "
+                          "SET debug_print_parse = off; SET debug_print_rewritten = off; SET debug_print_plan = off; "
+                          "SET synchronize_seqscans = off"));
+  // Functions of production's find their tables as they do there, but for what the catalogs have of the same name.
+  BFS_TRY(session.query(R"(
+    SELECT pg_catalog.set_config('search_path', 'pg_catalog, ' || COALESCE(
+      (SELECT pg_catalog.substr(c, 13) FROM pg_catalog.pg_db_role_setting s CROSS JOIN LATERAL pg_catalog.unnest(s.setconfig) AS c
+       JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
+       WHERE s.setrole = 0 AND d.datname = pg_catalog.current_database() AND c LIKE 'search_path=%' LIMIT 1),
+      '"$user", public'), false))"));
   return session;
 }
 

@@ -6,6 +6,8 @@
 // one. Destroying the object destroys the branch unless release() was called.
 #pragma once
 
+#include <sys/resource.h>
+
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,6 +19,18 @@
 #include "tools/pg/session.h"
 
 namespace branchfs::mask {
+
+// A core file would hold rows. The limit is inherited by the mount's process and the server, and given back afterwards.
+class NoCoreFiles {
+ public:
+  NoCoreFiles();
+  ~NoCoreFiles();
+  NoCoreFiles(const NoCoreFiles&) = delete;
+  NoCoreFiles& operator=(const NoCoreFiles&) = delete;
+
+ private:
+  struct ::rlimit before_ {};
+};
 
 class SealedBranch {
  public:
@@ -65,6 +79,7 @@ class SealedBranch {
       : store_(std::move(store)), name_(std::move(name)), run_(std::move(run)), ticket_(std::move(ticket)) {}
   Result<BranchInfo> info() const;
 
+  NoCoreFiles no_core_files_;
   std::shared_ptr<Store> store_;
   std::string name_;
   std::string run_;

@@ -85,7 +85,8 @@ Result<ColumnPlan> Planner::column_plan(const Target& target, TablePlan& plan) {
   made.description = rule.text;
   made.action = rule.action;
   made.whole = !rule.when && !(rule.expression && shows_part(*rule.expression, target.own));
-  if (rule.when) made.applies = rule.when->render();
+  // Where nobody knows whether a row is meant, it is.
+  if (rule.when) made.applies = "(" + rule.when->render() + ") IS NOT FALSE";
   const bool null = rule.expression && rule.expression->is_null();
   // An expression may give NULL for what is not NULL: a range without values, a CASE without ELSE.
   const bool fixed = rule.action == Action::permute || rule.action == Action::shuffle;
@@ -114,7 +115,7 @@ Result<std::string> Planner::mask_sql(const Target& target, TablePlan& plan) {
       break;
   }
   if (!rule.when) return sql;
-  return fmt::format("CASE WHEN ({}) IS TRUE THEN {} ELSE {} END", rule.when->render(), sql,
+  return fmt::format("CASE WHEN ({}) IS NOT FALSE THEN {} ELSE {} END", rule.when->render(), sql,
                      quote_name(target.column->name));
 }
 
@@ -243,7 +244,7 @@ std::string Planner::json_sql(const Target& target, TablePlan& plan) {
   for (std::size_t i = 0; i < target.paths.size(); ++i) {
     const Rule& rule = *target.paths[i];
     const std::string changed = fmt::format("{}({}, 1)", json_function(target, rule, i + 1, plan), value);
-    value = rule.when ? fmt::format("CASE WHEN ({}) IS TRUE THEN {} ELSE {} END", rule.when->render(),
+    value = rule.when ? fmt::format("CASE WHEN ({}) IS NOT FALSE THEN {} ELSE {} END", rule.when->render(),
                                     changed, value)
                       : changed;
   }
