@@ -108,8 +108,7 @@ trap stop_production EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# A stand-in for a production server: pgbench's tables in one database, a shop with customers, payments and support
-# notes in another. Its safety against power loss is off while it is filled; the branches' is not.
+# A stand-in for a production database: a shop with customers, payments and support notes, and pgbench's tables. Its safety against power loss is off while it is filled; the branches' is not.
 make_production() {
   rm -rf "$production"
   mkdir -m 700 "$production"
@@ -122,10 +121,10 @@ make_production() {
       --data-checksums --no-sync > /dev/null
     as_server_user "$pgbin/pg_ctl" -D "$production" -w -s -l "$log" \
       -o "-c listen_addresses='' -c unix_socket_directories='$sockets' -c fsync=off" start
-    "$pgbin/pgbench" "${connection[@]}" -q -i -s "$scale" postgres > "$sockets/pgbench" 2>&1 ||
-      { cat "$sockets/pgbench" >&2; exit 1; }
     "$pgbin/createdb" "${connection[@]}" shop
     PATH=$pgbin:$PATH "$root/scripts/sample-db.sh" --customers "$customers" "${connection[@]}" -d shop
+    "$pgbin/pgbench" "${connection[@]}" -q -i -s "$scale" shop > "$sockets/pgbench" 2>&1 ||
+      { cat "$sockets/pgbench" >&2; exit 1; }
     as_server_user "$pgbin/pg_ctl" -D "$production" -w -s -m fast stop
   )
   rm -rf "$sockets"
@@ -148,7 +147,7 @@ make_branch() {
 }
 
 query() { "$pgbin/psql" "$(branchfs url "$1")" -XAtq -v ON_ERROR_STOP=1 -c "$2"; }
-query_shop() { "$pgbin/psql" "$(branchfs url "$1" | sed 's,/[^/?]*\(?.*\)\?$,/shop\1,')" -X -P pager=off -v ON_ERROR_STOP=1 -c "$2"; }
+show_rows() { "$pgbin/psql" "$(branchfs url "$1")" -X -P pager=off -v ON_ERROR_STOP=1 -c "$2"; }
 
 readonly fingerprint="SELECT (SELECT count(*) FROM pgbench_history) || ' payments, balances ' ||
   left(md5(string_agg(abalance::text, ',' ORDER BY aid)), 8) FROM pgbench_accounts"
@@ -158,7 +157,7 @@ if [[ ! -d $store ]]; then
   branchfs init
 fi
 if ! branchfs show main > /dev/null 2>&1; then
-  step "A sample production server (pgbench, scale $scale; a shop, $customers customers)"
+  step "A sample production database (a shop, $customers customers; pgbench, scale $scale)"
   make_production
   step "Import it as branch main"
   branchfs import main --pgdata "$production"
@@ -180,7 +179,7 @@ done
 step "staging: the shop anonymized, and proven to hold no original"
 if ! branchfs show staging > /dev/null 2>&1; then
   # pgbench's numbers concern nobody: one rule more than the shop's.
-  sed 's/"masking_rules": \[/&\n    {"database_name": "postgres", "schema_name": "public", "table_name": "pgbench_*", "column_name": "*", "mask": "keep"},/' \
+  sed 's/"masking_rules": \[/&\n    {"schema_name": "public", "table_name": "pgbench_*", "column_name": "*", "mask": "keep"},/' \
     "$root/scripts/sample-db/rules.json" > "$work/rules.json"
   branchfs create staging --from main --anonymized "$work/rules.json" > /dev/null
 fi
@@ -189,9 +188,9 @@ branchfs show staging | sed -n '/^anonymized/,/^neutralized/{/^neutralized/d;p;}
 
 readonly people="SELECT first_name, last_name, email, phone FROM customers ORDER BY created_at, id LIMIT 3"
 printf '\nproduction (seen through dev2):\n'
-query_shop dev2 "$people"
+show_rows dev2 "$people"
 printf 'staging:\n'
-query_shop staging "$people"
+show_rows staging "$people"
 
 step "What the branches are and cost"
 branchfs list
