@@ -193,7 +193,10 @@ TEST_CASE("text of dictionary words is known in any case, with or without accent
   CHECK(is_dictionary_text("ander Smi"));
   CHECK_FALSE(is_dictionary_text("Alex Smi James"));
   CHECK_FALSE(is_dictionary_text("James Xyzzyplugh"));
+  CHECK(is_dictionary_text("12 Smith"));
+  CHECK_FALSE(is_dictionary_text("DE98231278833254249712"));
   CHECK_FALSE(is_dictionary_text("12345"));
+  CHECK_FALSE(is_dictionary_text("DE50123456781234567890"));
   CHECK_FALSE(is_dictionary_text(""));
   CHECK_FALSE(is_dictionary_text(std::string(100'000, 'q')));
 }
