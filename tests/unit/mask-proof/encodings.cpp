@@ -38,8 +38,9 @@ TEST_CASE("UTF-16 of UTF-8, and of what is none as Latin-1") {
   CHECK(utf16("aé", true) == std::string("\0a\0\xE9", 4));
   CHECK(utf16("\xF0\x9F\x98\x80", true) == std::string("\xD8\x3D\xDE\0", 4));
   CHECK(utf16("a\xE9", false) == std::string("a\0\xE9\0", 4));
-  CHECK(is_latin("Zürich"));
-  CHECK_FALSE(is_latin("Łódź"));
+  CHECK(is_ascii("Zurich ~\x01"));
+  CHECK_FALSE(is_ascii("Zürich"));
+  CHECK_FALSE(is_ascii(std::string_view("a\0b", 3)));
 }
 
 TEST_CASE("on-disk forms are the server's") {

@@ -1,4 +1,5 @@
 // The search against a naive one: nothing missed, nothing made up, nothing twice.
+#include <algorithm>
 #include <map>
 
 #include "tests/unit/mask-proof/support.h"
@@ -108,6 +109,36 @@ TEST_CASE("many patterns with a common part are found one by one") {
   CHECK(found(patterns.search, data, data.size()).size() == (20'000 + 6) / 7);
 }
 
+TEST_CASE("patterns that share all they are told by are all found") {
+  Patterns patterns;
+  for (int i = 0; i < 1000; ++i) patterns.add("the same text 1000 times");
+  for (char c = 'a'; c <= 'z'; ++c) patterns.add(std::string("......... ") + c);
+  patterns.search.build(patterns.arena);
+  for (std::size_t before = 0; before < 5; ++before) {
+    const std::string data = std::string(before, '-') + "the same text 1000 times, ......... q";
+    CHECK(found(patterns.search, data, data.size()).size() == 1001);
+  }
+}
+
+TEST_CASE("a large set is found in data that is as large") {
+  const auto seed = std::random_device{}();
+  INFO("seed " << seed);
+  Random random(seed);
+  Patterns patterns;
+  Occurrences expected;
+  std::string data;
+  for (std::uint32_t i = 0; i < 100'000; ++i) {
+    patterns.add(random_text(random, 8 + below(random, 12), 256));
+    data += random_text(random, below(random, 4), 256);
+    expected.emplace(i, data.size());
+    data += patterns.texts.back();
+  }
+  patterns.search.build(patterns.arena);
+  const Occurrences all = found(patterns.search, data, 8192);
+  CHECK(std::includes(all.begin(), all.end(), expected.begin(), expected.end()));
+  CHECK(all.size() < expected.size() + 5);
+}
+
 TEST_CASE("runs are the maximal ones that are long enough, in whatever steps they are looked for") {
   const auto seed = std::random_device{}();
   INFO("seed " << seed);
@@ -125,10 +156,11 @@ TEST_CASE("runs are the maximal ones that are long enough, in whatever steps the
       }
     }
     data.resize(below(random, data.size()));
+    const std::size_t least = 9 + below(random, 8);
     std::multiset<std::pair<std::size_t, std::size_t>> digits, alternating;
     for (std::size_t i = 0, end = 0; i < data.size(); i = end) {
       for (end = i; end < data.size() && is_base64_digit(static_cast<unsigned char>(data[end]));) ++end;
-      if (end - i >= kRunBase64) digits.emplace(i, end);
+      if (end - i >= least) digits.emplace(i, end);
       if (end == i) ++end;
     }
     for (std::size_t i = 0, end = 0; i < data.size(); i = end) {
@@ -138,7 +170,7 @@ TEST_CASE("runs are the maximal ones that are long enough, in whatever steps the
     const std::size_t step = 1 + below(random, 300);
     std::multiset<std::pair<std::size_t, std::size_t>> digit_runs, alternating_runs;
     for (std::size_t from = 0; from < data.size(); from += step) {
-      for_each_base64_run(bytes_of(data), from, from + step, [&](std::size_t b, std::size_t e) {
+      for_each_base64_run(bytes_of(data), from, from + step, least, [&](std::size_t b, std::size_t e) {
         digit_runs.emplace(b, e);
         return true;
       });

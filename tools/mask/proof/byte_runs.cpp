@@ -99,8 +99,8 @@ std::size_t end_of_run(std::span<const std::byte> bytes, std::size_t at) {
   }
 }
 
-template <class Members, unsigned kCount>
-bool for_each_run(std::span<const std::byte> bytes, std::size_t from, std::size_t to, const VisitRun& visit) {
+template <class Members>
+bool for_each_run(std::span<const std::byte> bytes, std::size_t from, std::size_t to, std::size_t least, const VisitRun& visit) {
   to = std::min(to, bytes.size());
   if (from >= to) return true;
   std::uint64_t before = from == 0 ? 0 : Members::mask(bytes, from - 1) & 1U;
@@ -109,7 +109,7 @@ bool for_each_run(std::span<const std::byte> bytes, std::size_t from, std::size_
     const std::uint64_t next = Members::mask(bytes, at + kChunk);
     std::uint64_t starts = now & ~(now << 1U | before);
     if (to - at < kChunk) starts &= (1ULL << (to - at)) - 1;
-    if (starts != 0) starts &= runs_of(now, next, kCount);
+    if (starts != 0) starts &= runs_of(now, next, static_cast<unsigned>(least));
     for (; starts != 0; starts &= starts - 1) {
       const std::size_t begin = at + static_cast<std::size_t>(std::countr_zero(starts));
       if (!visit(begin, end_of_run<Members>(bytes, begin))) return false;
@@ -127,14 +127,14 @@ bool is_base64_digit(unsigned char c) {
   return letter < 26 || (c >= '/' && c <= '9') || c == '+';
 }
 
-bool for_each_base64_run(std::span<const std::byte> bytes, std::size_t from, std::size_t to, const VisitRun& visit) {
-  return for_each_run<Base64Digits, kRunBase64>(bytes, from, to, visit);
+bool for_each_base64_run(std::span<const std::byte> bytes, std::size_t from, std::size_t to, std::size_t least, const VisitRun& visit) {
+  return for_each_run<Base64Digits>(bytes, from, to, least, visit);
 }
 
 bool for_each_alternating_run(std::span<const std::byte> bytes, std::size_t from, std::size_t to, const VisitRun& visit) {
   // n bytes have n - 1 pairs of neighbours; the run's last byte is no member.
-  return for_each_run<Alternations, kRunAlternating - 1>(
-      bytes, from, to, [&](std::size_t begin, std::size_t end) { return visit(begin, end + 1); });
+  return for_each_run<Alternations>(bytes, from, to, kRunAlternating - 1,
+                                    [&](std::size_t begin, std::size_t end) { return visit(begin, end + 1); });
 }
 
 bool all_zero(std::span<const std::byte> bytes) {

@@ -12,12 +12,11 @@ namespace branchfs::mask {
 
 bool is_base64_digit(unsigned char c);
 
-// `visit` gets every maximal run of at least kRunBase64 base64 digits that begins in [from, to); false stops. False when stopped.
-inline constexpr std::size_t kRunBase64 = 10;
-// A run of at least kRunAlternating bytes in which of any two neighbours exactly one is zero.
-inline constexpr std::size_t kRunAlternating = 16;
+// `visit` gets every maximal run of at least `least` (9 … 16) base64 digits that begins in [from, to); false stops. False when stopped.
 using VisitRun = std::function<bool(std::size_t begin, std::size_t end)>;
-bool for_each_base64_run(std::span<const std::byte> bytes, std::size_t from, std::size_t to, const VisitRun& visit);
+bool for_each_base64_run(std::span<const std::byte> bytes, std::size_t from, std::size_t to, std::size_t least, const VisitRun& visit);
+// The same for runs of at least kRunAlternating bytes in which of any two neighbours exactly one is zero.
+inline constexpr std::size_t kRunAlternating = 16;
 bool for_each_alternating_run(std::span<const std::byte> bytes, std::size_t from, std::size_t to, const VisitRun& visit);
 
 bool all_zero(std::span<const std::byte> bytes);

@@ -1,5 +1,6 @@
 #include "tools/mask/proof/encodings.h"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace branchfs::mask {
@@ -52,10 +53,8 @@ void append_utf16(SecretBytes& out, std::string_view text, bool big_endian) {
   });
 }
 
-bool is_latin(std::string_view text) {
-  bool latin = true;
-  for_each_character(text, [&](std::uint32_t c) { latin = latin && c != 0 && c < 0x100; });
-  return latin;
+bool is_ascii(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c != 0 && static_cast<unsigned char>(c) < 0x80; });
 }
 
 void append_hex(SecretBytes& out, std::string_view bytes, bool upper) {

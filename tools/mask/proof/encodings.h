@@ -11,8 +11,8 @@ namespace branchfs::mask {
 
 // `text` is UTF-8, or else taken as Latin-1.
 void append_utf16(SecretBytes& out, std::string_view text, bool big_endian);
-// Whether all its characters are U+0001 … U+00FF, so that its UTF-16 form has a zero in every other byte.
-bool is_latin(std::string_view text);
+// Without zeros: its UTF-16 form is itself with a zero beside every byte.
+bool is_ascii(std::string_view text);
 void append_hex(SecretBytes& out, std::string_view bytes, bool upper);
 // The base64 digits that `bytes` determine alone when `before` (0, 1, 2) bytes stand before them in their group of three.
 void append_base64(SecretBytes& out, std::string_view bytes, unsigned before);

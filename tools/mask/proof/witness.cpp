@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "tools/mask/proof/byte_runs.h"
+#include "tools/mask/proof/encoded_search.h"
 #include "tools/mask/proof/encodings.h"
 #include "tools/mask/proof/pattern_search.h"
 
@@ -16,9 +17,9 @@ namespace {
 constexpr std::size_t kLeastDigits = 9;       // a number of fewer is met by chance in any large table
 constexpr std::size_t kLeastDifferent = 4;
 constexpr double kLeastBits = 16;             // of entropy: "aaaaaaab" has 4
-// Below this the q-grams of the search get short: short patterns are searched for by themselves, the many others with 8-byte ones.
-constexpr std::size_t kLong = 11;
-// One look at the data for each of the searches while it is in the first-level cache; also the unit in which zeros are skipped.
+// Shorter values are looked for in base64 digit by digit, and have at least so many.
+constexpr std::size_t kBriefBase64 = 10;
+// One look at the data for each kind of search while it is in the first-level cache; also the unit in which zeros are skipped.
 constexpr std::size_t kStep = 8192;
 
 bool is_json(std::string_view type) { return type == "json" || type == "jsonb"; }
@@ -105,18 +106,19 @@ struct WitnessSet::Data {
   std::vector<Column> columns;
   SecretBytes arena;
   SecretVector<Form> forms;
-  // Anywhere in the data; in runs of bytes of one kind, which ordinary data has few of.
-  PatternSearch brief, anywhere, alternating, base64, hex;
+  PatternSearch anywhere;      // also in decoded runs
+  PatternSearch brief_base64;  // digits of short values, in runs of digits
   bool sees_zeros = false;
   std::size_t longest = 1;
 
   [[nodiscard]] bool is_useful(const Column& column, std::string_view value) const;
   void add_forms(std::uint16_t column, std::uint32_t value);
-  void add_text_forms(Form form, std::string_view text, bool json);
-  void add_byte_forms(Form form, std::string_view bytes);
+  void add_text_forms(const Form& form, std::string_view text, bool json);
+  // The encodings in which the search itself does not find `bytes`.
+  void add_encoded_forms(const Form& form, std::string_view bytes);
   // What was appended to the arena since `from` is a form.
-  void add_form(Form form, Encoding encoding, std::size_t from, PatternSearch* runs = nullptr);
-  bool scan_runs(std::span<const std::byte> bytes, std::size_t from, std::size_t to, const PatternSearch::Found& found) const;
+  void add_form(Form form, Encoding encoding, std::size_t from, PatternSearch& search);
+  bool scan_runs(std::span<const std::byte> bytes, std::size_t from, std::size_t to, const std::function<bool(const Hit&)>& hit) const;
 };
 
 bool WitnessSet::Data::is_useful(const Column& column, std::string_view value) const {
@@ -128,93 +130,81 @@ bool WitnessSet::Data::is_useful(const Column& column, std::string_view value) c
          !is_whole_seconds(column.base_type, value) && !(is_common && is_common(value));
 }
 
-void WitnessSet::Data::add_form(Form form, Encoding encoding, std::size_t from, PatternSearch* runs) {
+void WitnessSet::Data::add_form(Form form, Encoding encoding, std::size_t from, PatternSearch& search) {
   const std::size_t size = arena.size() - from;
   if (size < PatternSearch::kShortest) return arena.resize(from);
   form.encoding = encoding;
   form.size = static_cast<std::uint32_t>(size);
-  PatternSearch& search = runs != nullptr ? *runs : size < kLong ? brief : anywhere;
   search.add(static_cast<std::uint32_t>(forms.size()), from, size);
   forms.push_back(form);
-  longest = std::max(longest, size);
+  const bool decodes = encoding == Encoding::plain || encoding == Encoding::binary;
+  longest = std::max(longest, decodes ? 2 * size : size);  // hex and UTF-16 are twice as long
 }
 
-void WitnessSet::Data::add_byte_forms(Form form, std::string_view bytes) {
-  std::size_t from = arena.size();
-  append_hex(arena, bytes, false);
-  const std::size_t lower = from;
-  add_form(form, Encoding::hex, from, &hex);
-  from = arena.size();
-  append_hex(arena, bytes, true);
-  if (std::equal(arena.begin() + static_cast<std::ptrdiff_t>(from), arena.end(), arena.begin() + static_cast<std::ptrdiff_t>(lower))) {
-    arena.resize(from);  // no letters among the digits
-  } else {
-    add_form(form, Encoding::hex, from, &hex);
-  }
+void WitnessSet::Data::add_encoded_forms(const Form& form, std::string_view bytes) {
+  if (bytes.size() >= PatternSearch::kInner) return;
   for (unsigned before = 0; before < 3; ++before) {
-    from = arena.size();
+    const std::size_t from = arena.size();
     append_base64(arena, bytes, before);
-    add_form(form, Encoding::base64, from, &base64);
+    add_form(form, Encoding::base64, from, brief_base64);
   }
 }
 
-void WitnessSet::Data::add_text_forms(Form form, std::string_view text, bool json) {
+void WitnessSet::Data::add_text_forms(const Form& form, std::string_view text, bool json) {
   std::size_t from = arena.size();
   arena.insert(arena.end(), text.begin(), text.end());
-  add_form(form, Encoding::plain, from);
+  add_form(form, Encoding::plain, from, anywhere);
   if (json) {
     from = arena.size();
     append_json_escaped(arena, text);
     if (arena.size() - from == text.size()) {
       arena.resize(from);
     } else {
-      add_form(form, Encoding::plain, from);
+      add_form(form, Encoding::plain, from, anywhere);
     }
   }
+  add_encoded_forms(form, text);
+  if (is_ascii(text)) return;
   for (const bool big_endian : {false, true}) {
     from = arena.size();
     append_utf16(arena, text, big_endian);
-    const bool alternates = arena.size() - from >= kRunAlternating && is_latin(text);
-    add_form(form, big_endian ? Encoding::utf16be : Encoding::utf16le, from, alternates ? &alternating : nullptr);
+    add_form(form, big_endian ? Encoding::utf16be : Encoding::utf16le, from, anywhere);
   }
-  add_byte_forms(form, text);
 }
 
 void WitnessSet::Data::add_forms(std::uint16_t column, std::uint32_t value) {
   const Column& c = columns[column];
   const std::string_view text = c.text(c.values[value]);
   const Form form{value, 0, column, Encoding::plain};
+  if (c.base_type != "bytea") add_text_forms(form, text, is_json(c.base_type));
   SecretBytes raw;
-  const bool has_raw = append_on_disk(raw, c.base_type, text);
-  const std::string_view bytes(raw.data(), raw.size());
-  if (c.base_type == "bytea") {
-    if (has_raw) add_byte_forms(form, bytes);
-  } else {
-    add_text_forms(form, text, is_json(c.base_type));
-  }
-  if (!has_raw) return;
-  std::size_t from = arena.size();
+  if (!append_on_disk(raw, c.base_type, text)) return;
+  const std::size_t from = arena.size();
   arena.insert(arena.end(), raw.begin(), raw.end());
-  add_form(form, Encoding::binary, from);
-  if (c.base_type != "uuid") return;
-  from = arena.size();
-  append_hex(arena, bytes, false);  // as many write it: without hyphens
-  add_form(form, Encoding::hex, from, &hex);
+  add_form(form, Encoding::binary, from, anywhere);
+  if (c.base_type == "bytea") add_encoded_forms(form, {raw.data(), raw.size()});
 }
 
 bool WitnessSet::Data::scan_runs(std::span<const std::byte> bytes, std::size_t from, std::size_t to,
-                                 const PatternSearch::Found& found) const {
-  auto inside = [&](const PatternSearch& search, std::size_t begin, std::size_t end) {
-    return search.find(bytes.subspan(begin, end - begin), 0, end - begin,
-                       [&](std::uint32_t id, std::size_t offset) { return found(id, begin + offset); });
+                                 const std::function<bool(const Hit&)>& hit) const {
+  const FoundEncoded found = [&](std::uint32_t id, Encoding encoding, std::size_t offset, std::size_t size) {
+    const Form& form = forms[id];
+    const bool is_text = form.encoding == Encoding::plain;
+    const bool is_value = is_text || (form.encoding == Encoding::binary && encoding != Encoding::utf16le && encoding != Encoding::utf16be);
+    return !is_value || hit(Hit{form.column, form.value, encoding, offset, size});
   };
-  const bool going_on = for_each_base64_run(bytes, from, to, [&](std::size_t begin, std::size_t end) {
-    constexpr std::size_t kShortestHex = 2 * PatternSearch::kShortest;
-    return inside(base64, begin, end) && (end - begin < kShortestHex || inside(hex, begin, end));
-  });
-  return going_on && for_each_alternating_run(bytes, from, to, [&](std::size_t begin, std::size_t end) {
-           return inside(alternating, begin, end);
-         });
+  const PatternSearch::Found found_brief = [&](std::uint32_t id, std::size_t offset) {
+    const Form& form = forms[id];
+    return hit(Hit{form.column, form.value, form.encoding, offset, form.size});
+  };
+  auto look_into_digits = [&](std::size_t begin, std::size_t end) {
+    const auto run = bytes.subspan(begin, end - begin);
+    return find_in_digits(anywhere, bytes, begin, end, found) &&
+           brief_base64.find(run, 0, run.size(), [&](std::uint32_t id, std::size_t offset) { return found_brief(id, begin + offset); });
+  };
+  auto look_into_alternating = [&](std::size_t begin, std::size_t end) { return find_in_alternating(anywhere, bytes, begin, end, found); };
+  return for_each_base64_run(bytes, from, to, brief_base64.empty() ? kLeastBase64 : kBriefBase64, look_into_digits) &&
+         for_each_alternating_run(bytes, from, to, look_into_alternating);
 }
 
 WitnessSet::WitnessSet(std::function<bool(std::string_view)> is_common) : data_(std::make_unique<Data>()) {
@@ -268,8 +258,9 @@ void WitnessSet::seal() {
       if (c.values[i].live) d.add_forms(static_cast<std::uint16_t>(column), i);
     }
   }
-  for (PatternSearch* search : {&d.brief, &d.anywhere, &d.alternating, &d.base64, &d.hex}) search->build(d.arena);
-  d.sees_zeros = d.brief.looks_for_zeros() || d.anywhere.looks_for_zeros();
+  d.anywhere.build(d.arena);
+  d.brief_base64.build(d.arena);
+  d.sees_zeros = d.anywhere.may_have(0);
 }
 
 std::size_t WitnessSet::columns() const { return data_->columns.size(); }
@@ -300,8 +291,7 @@ void WitnessSet::scan(std::span<const std::byte> bytes, const std::function<bool
     const std::size_t to = std::min(from + kStep, bytes.size());
     // A q-gram that begins in this step may reach 7 bytes beyond it.
     if (!d.sees_zeros && all_zero(bytes.subspan(from, std::min(kStep + 8, bytes.size() - from)))) continue;
-    if (!d.brief.find(bytes, from, to, found) || !d.anywhere.find(bytes, from, to, found)) return;
-    if (!d.scan_runs(bytes, from, to, found)) return;
+    if (!d.anywhere.find(bytes, from, to, found) || !d.scan_runs(bytes, from, to, hit)) return;
   }
 }
 
