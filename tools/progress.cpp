@@ -61,6 +61,19 @@ void ProgressReporter::begin(const std::string& label) {
   active_ = true;
 }
 
+void ProgressReporter::step(const std::string& label) {
+  begin(label);
+  if (style_ == Style::none) return;
+  const std::lock_guard guard(mutex_);
+  draw();
+}
+
+void ProgressReporter::rename(const std::string& label) {
+  const std::lock_guard guard(mutex_);
+  label_ = label;
+  drawn_ = {};  // shown by the next update, however soon
+}
+
 void ProgressReporter::update(std::uint64_t done, std::uint64_t total) {
   if (style_ == Style::none) return;
   const std::lock_guard guard(mutex_);
@@ -103,7 +116,7 @@ void ProgressReporter::draw_json(double rate) {
 
 void ProgressReporter::draw_bar(double seconds, double rate) {
   const int columns = columns_of(fd_);
-  std::string numbers = format_bytes(done_);
+  std::string numbers = done_ == 0 && total_ == 0 ? "…" : format_bytes(done_);
   if (total_ > 0) numbers += " of " + format_bytes(total_);
   if (seconds >= kSettled) {
     numbers += fmt::format("  {}/s", format_bytes(static_cast<std::uint64_t>(rate)));

@@ -27,6 +27,10 @@ class ProgressReporter {
 
   // Begins a phase ("copying"); the clock of the rate starts again.
   void begin(const std::string& label);
+  // The same with a phase that has no numbers of its own: it is shown at once.
+  void step(const std::string& label);
+  // Another label for what goes on: rate and remaining time stay those of the whole.
+  void rename(const std::string& label);
   // Bytes; total 0 = unknown, and a total below done is raised to it.
   void update(std::uint64_t done, std::uint64_t total);
   // Writes the last state as JSON, erases the bar.

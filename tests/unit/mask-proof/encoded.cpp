@@ -60,7 +60,16 @@ class Naive {
   }
   void find(const std::string& data, const std::string& name, const std::string& form) {
     if (form.size() < PatternSearch::kShortest) return;
-    for (std::size_t at = data.find(form); at != data.npos; at = data.find(form, at + 1)) hits_.insert(name + std::to_string(at));
+    const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+    const bool number = name.find(" plain ") != name.npos && std::none_of(form.begin(), form.end(), [](char c) {
+                          return (c & 0x80) != 0 || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+                        });
+    for (std::size_t at = data.find(form); at != data.npos; at = data.find(form, at + 1)) {
+      const std::size_t end = at + form.size();
+      // Digits inside a longer number are chance.
+      if (number && ((at > 0 && is_digit(data[at - 1])) || (end < data.size() && is_digit(data[end])))) continue;
+      hits_.insert(name + std::to_string(at));
+    }
   }
   const std::string& data_;
   std::string lower_;
@@ -194,6 +203,16 @@ TEST_CASE("hex is found wherever it begins among other digits") {
       REQUIRE(hits_in(set, data.substr(0, shift + 15)).empty());
     }
   }
+}
+
+TEST_CASE("what is met by chance is no witness: short words, digits inside longer numbers") {
+  WitnessSet set;
+  const std::size_t column = set.add_column("c", "text");
+  CHECK_FALSE(set.add(column, "Quinniva"));
+  CHECK(set.add(column, "Quinnivastotelia"));
+  CHECK(set.add(column, "882161620"));
+  set.seal();
+  CHECK(hits_in(set, "no 882161620, 1882161620 or 8821616205").size() == 1);
 }
 
 }  // namespace branchfs::mask::test

@@ -144,7 +144,7 @@ class Run {
 
 Status Run::open() {
   BFS_TRY(branch_->set_state("masking"));
-  around_.progress.begin("starting a sealed server");
+  around_.progress.step("starting a sealed server");
   BFS_TRY(branch_->start(around_.warn));
   BFS_TRY(Interrupt::check());
   BFS_TRY(install_module());
@@ -221,7 +221,10 @@ DatabaseMasking::Tools Run::tools() {
   tools.module = module_;
   tools.threads = std::max(1U, std::thread::hardware_concurrency());
   tools.starting = [this](const std::string& name) {
-    around_.progress.begin(fmt::format("Anonymizing table {} ({}/{})", name, ++started_, tables_));
+    const std::size_t number = ++started_;
+    const std::string label = fmt::format("Anonymizing table {} ({}/{})", name, number, tables_);
+    if (number == 1) around_.progress.begin(label);
+    around_.progress.rename(label);
     around_.progress.update(bytes_done_, bytes_);
   };
   tools.finished = [this](std::uint64_t bytes) { around_.progress.update(bytes_done_ += bytes, bytes_); };
@@ -229,7 +232,7 @@ DatabaseMasking::Tools Run::tools() {
 }
 
 Status Run::plan() {
-  around_.progress.begin("checking the rules");
+  around_.progress.step("checking the rules");
   bool any = false;
   std::vector<Database> others;
   for (Database& database : all_) {
@@ -293,7 +296,7 @@ Status Run::check_space() const {
 }
 
 Status Run::gather() {
-  around_.progress.begin("sampling originals");
+  around_.progress.step("sampling originals");
   for (const auto& database : masked_) BFS_TRY(database->gather(witnesses_));
   return {};
 }
@@ -305,10 +308,10 @@ Status Run::mask() {
   watch_.lap("sampling");
   for (const auto& database : masked_) BFS_TRY(database->rewrite());
   watch_.lap("rewriting");
-  around_.progress.begin("restoring keys and views");
+  around_.progress.step("restoring keys and views");
   for (const auto& database : masked_) BFS_TRY(database->restore());
   watch_.lap("restoring");
-  around_.progress.begin("comparing");
+  around_.progress.step("comparing");
   BFS_TRY(compare(*branch_));
   watch_.lap("comparing");
   return {};
@@ -373,7 +376,7 @@ Status Run::check_all_changed(const RelationMap& after, bool untouched) const {
 }
 
 Result<nlohmann::json> Run::close_and_prove() {
-  around_.progress.begin("closing");
+  around_.progress.step("closing");
   BFS_TRY(close_databases());
   RelationMap after;
   std::vector<Definition> definitions;
@@ -397,7 +400,7 @@ Result<nlohmann::json> Run::close_and_prove() {
   BFS_TRY(branch_->unmount());
   BFS_TRY(branch_->set_state("proving"));
   watch_.lap("closing");
-  around_.progress.begin("proving");
+  around_.progress.step("proving");
   witnesses_.seal();
   BFS_ASSIGN(nlohmann::json certificate,
              prove({branch_->shared_store(), branch_->name(), branch_->source(), before_, after, template0, witnesses_,
@@ -695,7 +698,7 @@ Result<nlohmann::json> verify_masking(const Surroundings& around, const std::str
   BFS_TRY(run.branch().stop(pg::StopMode::immediate));
   // … and what it shows now.
   BFS_ASSIGN(auto present, sealed_child());
-  around.progress.begin("reading the branch");
+  around.progress.step("reading the branch");
   BFS_TRY(present->start(around.warn));
   BFS_TRY(run.compare(*present));
   RelationMap after;
@@ -705,7 +708,7 @@ Result<nlohmann::json> verify_masking(const Surroundings& around, const std::str
   BFS_TRY(run.check_all_changed(after, false));
   BFS_TRY(present->stop(pg::StopMode::fast));
   BFS_TRY(present->unmount());
-  around.progress.begin("proving");
+  around.progress.step("proving");
   run.witnesses().seal();
   BFS_ASSIGN(nlohmann::json certificate,
              prove({present->shared_store(), present->name(), source, run.before(), after, template0, run.witnesses(),
@@ -719,7 +722,7 @@ Result<nlohmann::json> verify_masking(const Surroundings& around, const std::str
 Result<std::string> suggest_rules(const Surroundings& around, const std::string& parent) {
   const Rules none;
   BFS_ASSIGN(const auto run, begin_look(around, parent, none));
-  around.progress.begin("looking at columns");
+  around.progress.step("looking at columns");
   std::vector<std::pair<std::string, nlohmann::json>> documents;
   for (const std::string& database : run->databases_with_tables()) {
     BFS_TRY(Interrupt::check());

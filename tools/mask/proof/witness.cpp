@@ -25,6 +25,8 @@ constexpr std::size_t kStep = 8192;
 bool is_json(std::string_view type) { return type == "json" || type == "jsonb"; }
 
 // Letters and other characters: 9 digits are needed only where there are none.
+constexpr std::size_t kShortestWord = 12;
+
 bool has_enough_digits(std::string_view text) {
   std::size_t digits = 0;
   for (const char c : text) {
@@ -33,6 +35,24 @@ bool has_enough_digits(std::string_view text) {
     if (b >= '0' && b <= '9') ++digits;
   }
   return digits >= kLeastDigits;
+}
+
+bool is_letter(char c) {
+  const auto b = static_cast<unsigned char>(c);
+  return b >= 0x80 || ((b | 0x20U) >= 'a' && (b | 0x20U) <= 'z');
+}
+
+// One short word: two generated ones that happen to stand side by side in a jsonb value may spell it.
+bool is_short_word(std::string_view text) {
+  return text.size() < kShortestWord && std::all_of(text.begin(), text.end(), is_letter);
+}
+
+// Digits without letters inside a longer number are chance.
+bool is_part_of_a_number(std::span<const std::byte> bytes, std::size_t offset, std::size_t size) {
+  const auto digit = [&](std::size_t at) { return at < bytes.size() && bytes[at] >= std::byte{'0'} && bytes[at] <= std::byte{'9'}; };
+  if (!(offset > 0 && digit(offset - 1)) && !digit(offset + size)) return false;
+  const auto found = bytes.subspan(offset, size);
+  return std::none_of(found.begin(), found.end(), [](std::byte b) { return is_letter(static_cast<char>(b)); });
 }
 
 bool is_varied(std::string_view bytes) {
@@ -126,7 +146,7 @@ bool WitnessSet::Data::is_useful(const Column& column, std::string_view value) c
     SecretBytes raw;
     return append_on_disk(raw, column.base_type, value) && is_varied({raw.data(), raw.size()});
   }
-  return value.size() >= PatternSearch::kShortest && has_enough_digits(value) && is_varied(value) &&
+  return value.size() >= PatternSearch::kShortest && !is_short_word(value) && has_enough_digits(value) && is_varied(value) &&
          !is_whole_seconds(column.base_type, value) && !(is_common && is_common(value));
 }
 
@@ -285,6 +305,7 @@ void WitnessSet::scan(std::span<const std::byte> bytes, const std::function<bool
   const Data& d = *data_;
   const PatternSearch::Found found = [&](std::uint32_t id, std::size_t offset) {
     const Data::Form& form = d.forms[id];
+    if (form.encoding == Encoding::plain && is_part_of_a_number(bytes, offset, form.size)) return true;
     return hit(Hit{form.column, form.value, form.encoding, offset, form.size});
   };
   for (std::size_t from = 0; from < bytes.size(); from += kStep) {

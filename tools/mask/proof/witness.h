@@ -1,6 +1,6 @@
 // Witnesses: original values, kept in memory only, that must not occur anywhere in a masked branch.
 //
-// A witness is 8 bytes or more and unlikely to occur by chance: not a few characters over and over, not dictionary text, no number,
+// A witness is 8 bytes or more and unlikely to occur by chance: not a few characters over and over, not dictionary text, no single word of fewer than 12 letters, no number,
 // date or the like of fewer than 9 digits, no timestamp of whole seconds. It is looked for as it is and as UTF-16 (both orders), hex (any
 // case) and base64 (all three alignments), and a binary one (8-byte integers and floats, timestamps, uuid, numeric, bytea) in its
 // on-disk form too; a form shorter than 8 bytes is left out. Of a long value the first kWitnessBytes are looked for, unless another value of the
