@@ -112,9 +112,6 @@ class Words {
 
 // A generated text may contain it anywhere: the outer words may be parts of longer ones.
 bool is_dictionary_text(std::string_view text) {
-  // As many digits are somebody's number, whatever letters stand beside it ("DE" of an IBAN begins many a word).
-  constexpr auto kDigits = 9;
-  if (std::count_if(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; }) >= kDigits) return false;
   static const Words words;
   // A house number goes with generated words, an account number does not.
   constexpr auto kMostDigits = 5;
