@@ -1,6 +1,6 @@
 #include <algorithm>
 #include <string>
-#include <unordered_set>
+#include <string_view>
 #include <vector>
 
 #include "tools/mask/functions/catalog.h"
@@ -53,8 +53,9 @@ class Words {
     words_.erase(std::unique(words_.begin(), words_.end()), words_.end());
     for (const std::string& word : words_) {
       reversed_.emplace_back(word.rbegin(), word.rend());
-      for (std::size_t at = 0; at + kGram <= word.size(); ++at) grams_.insert(word.substr(at, kGram));
+      for (std::size_t at = 0; at < word.size(); ++at) ends_.push_back(std::string_view(word).substr(at));
     }
+    std::sort(ends_.begin(), ends_.end());
     std::sort(reversed_.begin(), reversed_.end());
   }
   [[nodiscard]] bool has(const std::string& word) const {
@@ -65,14 +66,11 @@ class Words {
     return begins(reversed_, std::string(part.rbegin(), part.rend()));
   }
   [[nodiscard]] bool has_inside(const std::string& part) const {
-    if (part.size() >= kGram && !grams_.contains(part.substr(0, kGram))) return false;
-    return std::any_of(words_.begin(), words_.end(),
-                       [&](const std::string& word) { return word.find(part) != std::string::npos; });
+    const auto at = std::lower_bound(ends_.begin(), ends_.end(), std::string_view(part));
+    return at != ends_.end() && at->starts_with(part);
   }
 
  private:
-  static constexpr std::size_t kGram = 8;
-
   static bool begins(const std::vector<std::string>& sorted, const std::string& part) {
     const auto at = std::lower_bound(sorted.begin(), sorted.end(), part);
     return at != sorted.end() && at->starts_with(part);
@@ -105,7 +103,7 @@ class Words {
 
   std::vector<std::string> words_;
   std::vector<std::string> reversed_;
-  std::unordered_set<std::string> grams_;  // of words
+  std::vector<std::string_view> ends_;  // every end of every word, sorted: what they begin with is inside a word
 };
 
 }  // namespace
