@@ -57,16 +57,21 @@ void empty_table(TablePlan& plan) {
 
 constexpr const char* kReplica = "SET LOCAL session_replication_role = replica; ";
 
+const char* storage_word(char storage) {
+  switch (storage) {
+    case 'p': return "PLAIN";
+    case 'e': return "EXTERNAL";
+    case 'm': return "MAIN";
+    default: return "EXTENDED";
+  }
+}
+
 // What ALTER … TYPE resets in one table.
 void put_back(const Table& table, const Column& column, TablePlan& plan) {
   const std::string begin =
       fmt::format("ALTER TABLE ONLY {} ALTER COLUMN {} SET", table.qualified(), quote_name(column.name));
   if (column.storage != column.type_storage) {
-    const char* name = column.storage == 'p'   ? "PLAIN"
-                       : column.storage == 'e' ? "EXTERNAL"
-                       : column.storage == 'm' ? "MAIN"
-                                               : "EXTENDED";
-    plan.after.push_back(fmt::format("{} STORAGE {}", begin, name));
+    plan.after.push_back(fmt::format("{} STORAGE {}", begin, storage_word(column.storage)));
   }
   if (!column.compression.empty()) {
     plan.after.push_back(fmt::format("{} COMPRESSION {}", begin, column.compression == "l" ? "lz4" : "pglz"));
@@ -184,21 +189,31 @@ namespace {
 // Out into a temporary table, masked on the way, and in again. An UPDATE would leave dead rows behind, and
 // meet duplicate keys half-way through a permutation.
 std::string reload_sql(const Table& table, const TablePlan& plan) {
+  const std::string copy = fmt::format("pg_temp.{}_copy", kSchema);
   std::vector<std::string> names;
   std::vector<std::string> values;
+  // A value keeps the form in which the copy stored it.
+  std::string storage;
   for (const Column& column : table.columns) {
     if (!column.generated.empty()) continue;
+    const std::string begin = fmt::format("ALTER TABLE {} ALTER COLUMN {} SET", copy, quote_name(column.name));
+    if (column.storage != column.type_storage) storage += fmt::format("{} STORAGE {}; ", begin, storage_word(column.storage));
+    if (!column.compression.empty()) {
+      storage += fmt::format("{} COMPRESSION {}; ", begin, column.compression == "l" ? "lz4" : "pglz");
+    }
     const auto planned = std::find_if(plan.columns.begin(), plan.columns.end(),
                                       [&](const ColumnPlan& p) { return p.column == column.name; });
     names.push_back(quote_name(column.name));
     values.push_back(planned == plan.columns.end() ? names.back()
                                                    : fmt::format("({}) AS {}", planned->sql, names.back()));
   }
-  const std::string copy = fmt::format("pg_temp.{}_copy", kSchema);
-  return fmt::format(
-      "CREATE TEMPORARY TABLE {0} ON COMMIT DROP AS SELECT {1} FROM ONLY {2}; TRUNCATE TABLE ONLY {2}; "
-      "INSERT INTO {2} ({3}) OVERRIDING SYSTEM VALUE SELECT {3} FROM {0}",
-      copy, fmt::join(values, ", "), plan.qualified, fmt::join(names, ", "));
+  const std::string select = fmt::format("SELECT {} FROM ONLY {}", fmt::join(values, ", "), plan.qualified);
+  const std::string fill = storage.empty() ? fmt::format("CREATE TEMPORARY TABLE {} ON COMMIT DROP AS {}; ", copy, select)
+                                           : fmt::format("CREATE TEMPORARY TABLE {0} ON COMMIT DROP AS {1} WITH NO DATA; {2}"
+                                                         "INSERT INTO {0} {1}; ",
+                                                         copy, select, storage);
+  return fmt::format("{0}TRUNCATE TABLE ONLY {1}; INSERT INTO {1} ({2}) OVERRIDING SYSTEM VALUE SELECT {2} FROM {3}", fill,
+                     plan.qualified, fmt::join(names, ", "), copy);
 }
 
 }  // namespace
