@@ -12,7 +12,7 @@ in_page=$(grep -oE '^\.(It )?Ic [a-z]+' "$page" | sed 's/.* //' | sort -u)
 }
 options() { grep -oE -- '(^|[ ,])--[a-z][a-z-]+' | tr -d ' ,' | sort -u; }
 # Commands of a command: "mask check".
-below() { "$branchfs" "$1" --help | sed -n '/^Subcommands:/,$s/^  \([a-z][a-z]*\)  .*/\1/p'; }
+below() { "$branchfs" "$1" --help | sed -n 's/^  \([a-z][a-z]*\)  .*/\1/p'; }
 helps() {
   local command nested
   "$branchfs" --help

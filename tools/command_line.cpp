@@ -73,6 +73,7 @@ CLI::App& CommandLine::add_below(CLI::App& parent, const std::string& name, cons
   CLI::App* sub = parent.add_subcommand(name, description);
   sub->get_formatter()->column_width(kHelpColumn);
   sub->fallthrough();
+  sub->group("Commands");
   if (!examples.empty()) sub->footer("Examples:\n" + examples);
   return *sub;
 }

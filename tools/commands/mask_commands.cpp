@@ -161,7 +161,11 @@ Result<int> verify(Context& context, const MaskArguments& arguments) {
 void add_mask_commands(CommandLine& line) {
   auto arguments = std::make_shared<MaskArguments>();
   const auto object = [arguments] { return fmt::format("branch \"{}\"", arguments->name); };
-  CLI::App& mask = line.add("mask", "Write, check and try masking rules, verify a masked branch", "Masking", "");
+  CLI::App& mask = line.add("mask", "Write, check and try masking rules, verify a masked branch", "Masking",
+                           "  branchfs mask init prod -o rules.json\n"
+                           "  branchfs mask check prod rules.json\n"
+                           "  branchfs create staging --from prod --anonymized rules.json\n"
+                           "  branchfs mask verify staging\n");
   mask.require_subcommand(1);
 
   CLI::App& init = line.add_below(mask, "init", "Write a rule file to begin with, from what columns are called and hold",
