@@ -161,36 +161,36 @@ Result<int> verify(Context& context, const MaskArguments& arguments) {
 void add_mask_commands(CommandLine& line) {
   auto arguments = std::make_shared<MaskArguments>();
   const auto object = [arguments] { return fmt::format("branch \"{}\"", arguments->name); };
-  CLI::App& mask = line.add("mask", "Write, check and try masking rules, verify a masked branch", "Masking",
+  CLI::App& mask = line.add("mask", "Write, check and try masking rules", "Masking",
                            "  branchfs mask init prod -o rules.json\n"
                            "  branchfs mask check prod rules.json\n"
                            "  branchfs create staging --from prod --anonymized rules.json\n"
                            "  branchfs mask verify staging\n");
   mask.require_subcommand(1);
 
-  CLI::App& init = line.add_below(mask, "init", "Write a rule file to begin with, from what columns are called and hold",
+  CLI::App& init = line.add_below(mask, "init", "Suggest rules from what columns are called and hold",
                                   "  branchfs mask init prod -o rules.json\n");
   init.add_option("NAME", arguments->name, "The branch to look at")->required();
   init.add_option("-o,--output", arguments->output, "Where to (default: standard output)")->type_name("FILE");
   line.bind({&init, "suggest rules for", object, [=](Context& context) { return suggest(context, *arguments); }});
 
-  CLI::App& checking = line.add_below(mask, "check", "Find what stands in the way of these rules, change nothing",
+  CLI::App& checking = line.add_below(mask, "check", "Find what stands in the way, change nothing",
                                       "  branchfs mask check prod rules.json --strict\n"
                                       "Exit codes: 0 fine, 1 warnings (with --strict), 2 the rules are refused\n");
   checking.add_option("NAME", arguments->name, "The branch they are for")->required();
   checking.add_option("RULES", arguments->rules, "The rule file")->required();
   checking.add_flag("--strict", arguments->strict, "Exit code 1 when there are warnings");
-  checking.add_flag("--accept", arguments->accept, "Note in the file which columns there are: later ones are refused");
+  checking.add_flag("--accept", arguments->accept, "Note in the file which columns it is for");
   line.bind({&checking, "check rules for", object, [=](Context& context) { return check(context, *arguments); }});
 
-  CLI::App& previewing = line.add_below(mask, "preview", "Show a few rows before and after, on this terminal only",
+  CLI::App& previewing = line.add_below(mask, "preview", "Show a few rows before and after, on this terminal",
                                         "  branchfs mask preview prod rules.json --rows 5\n");
   previewing.add_option("NAME", arguments->name, "The branch they are for")->required();
   previewing.add_option("RULES", arguments->rules, "The rule file")->required();
   previewing.add_option("--rows", arguments->rows, "How many of each table (default: 3)")->type_name("N")->check(CLI::Range(1, 1000));
   line.bind({&previewing, "preview rules for", object, [=](Context& context) { return preview(context, *arguments); }});
 
-  CLI::App& verifying = line.add_below(mask, "verify", "Prove once more that nothing of production is in a masked branch",
+  CLI::App& verifying = line.add_below(mask, "verify", "Prove a masked branch once more",
                                        "  branchfs mask verify staging\n");
   verifying.add_option("NAME", arguments->name, "The masked branch, or a child of one")->required();
   line.bind({&verifying, "verify", object, [=](Context& context) { return verify(context, *arguments); }});

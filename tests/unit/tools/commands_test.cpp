@@ -174,7 +174,7 @@ TEST_CASE_METHOD(ToolsFixture, "help and version go to stdout with code 0") {
   CHECK(branchfs({"--version"}).out.rfind("branchfs ", 0) == 0);
   for (const char* command : {"init", "import", "create", "list", "show", "rename", "delete", "protect", "expire", "reset",
                               "mount", "umount", "start", "stop", "restart", "status", "url", "psql", "logs", "run", "du",
-                              "pack", "compact", "gc", "verify", "dump"}) {
+                              "mask", "pack", "compact", "gc", "verify", "dump"}) {
     INFO(command);
     const Outcome help = branchfs({command, "--help"});
     CHECK(help.code == 0);
@@ -185,5 +185,14 @@ TEST_CASE_METHOD(ToolsFixture, "help and version go to stdout with code 0") {
       CHECK(line.size() <= 80);
     }
   }
-  CHECK(branchfs({"--help"}).out.find("mask") == std::string::npos);
+  for (const char* command : {"init", "check", "preview", "verify"}) {
+    INFO("mask " << command);
+    const Outcome help = branchfs({"mask", command, "--help"});
+    CHECK(help.code == 0);
+    std::istringstream lines(help.out);
+    for (std::string line; std::getline(lines, line);) {
+      INFO(line);
+      CHECK(line.size() <= 80);
+    }
+  }
 }
