@@ -126,6 +126,9 @@ Status TreeWriter::run_at(Node& node, BlockNo block, Run& run, std::uint64_t blo
   if (run.from == Run::From::zeros) return {};
   if (run.from == Run::From::delta) return delta_blocks(node, block, run);
   if (options_.copy_layers) return copy(node, block, run);
+  // Of shared blocks (copy_file_range) the extent names where they stand in the file they come from.
+  run.extent.block = block;
+  run.extent.count = run.count;
   bool reaches_end = block.v + run.count == blocks && node.attr.size % kBlockSize != 0;
   if (reaches_end) {
     BFS_ASSIGN(bool bytes_past_end, has_bytes_past_end(node, block, run));
@@ -135,8 +138,6 @@ Status TreeWriter::run_at(Node& node, BlockNo block, Run& run, std::uint64_t blo
       return add(node, BlockNo{blocks - 1}, 1);
     }
   }
-  run.extent.block = block;
-  run.extent.count = run.count;
   return writer_.add_extent(node.attr.ino, run.extent);
 }
 

@@ -47,6 +47,34 @@ std::string make_generations(ScratchStore& store, int count) {
 
 }  // namespace
 
+TEST_CASE("shared blocks that end inside of a block are packed where the file has them, not where they came from") {
+  ScratchStore store;
+  fs::path source = store.dir() + "/source";
+  fs::create_directory(source);
+  std::ofstream(source / "long", std::ios::binary) << text(7, 40 * kBlockSize);
+  import_dir(store, source, "main");
+  must(create_branch(**store, "child", "main", {}));
+  {
+    auto branch = store.open("child");
+    Ino from = must(branch->lookup(kRootIno, "long")).ino;
+    for (const std::uint64_t blocks : {1, 2, 3}) {
+      make_file(*branch, kRootIno, "part" + std::to_string(blocks), "");
+      Ino to = must(branch->lookup(kRootIno, "part" + std::to_string(blocks))).ino;
+      must(branch->copy_range(from, 25 * kBlockSize, to, 0, blocks * kBlockSize));
+      SetAttr cut;
+      cut.size = (blocks - 1) * kBlockSize + 490;
+      must(branch->setattr(to, cut));
+    }
+    must(branch->sync_all());
+  }
+  const Picture before = picture_of(store, "child");
+  must(create_branch(**store, "leaf", "child", {}));
+  must(pack(**store, ""));
+  store.reopen();
+  CHECK(picture_of(store, "child") == before);
+  check_clean(store);
+}
+
 TEST_CASE("packed branches show what they showed, and their deltas go") {
   ScratchStore store;
   constexpr int kGenerations = 6;
