@@ -130,4 +130,6 @@ fi
 
 mapfile -t missing < <(missing_packages)
 ((${#missing[@]} == 0)) || die "still missing after the installation: ${missing[*]}"
+# fusermount3 looks there for what it is to unmount. A booted system has it, an image without an init may not.
+if [[ ! -e /etc/mtab ]]; then as_root ln -s ../proc/self/mounts /etc/mtab; fi
 say "done"
