@@ -61,7 +61,7 @@ Result<Manifest> make_masked(Context& context, const std::shared_ptr<Store>& sto
   auto made = mask::anonymize(around, wanted.name, parent.name, later, rules);
   progress.finish();
   if (!made) return std::move(made).error();
-  Manifest manifest = std::move(made->manifest);
+  Manifest manifest = *std::move(made);
   if (wanted.ttl == 0) return manifest;
   manifest.expires = store->env().now().tv_sec + wanted.ttl;
   BFS_TRY(update_manifest(*store, wanted.name, [&](Manifest& present) -> Status {

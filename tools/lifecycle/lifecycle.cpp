@@ -119,13 +119,6 @@ Status run_mount_helper(const Store& store, const std::string& name, const std::
   return helper_error(output);
 }
 
-// Root's --user: the mount shows that user as the owner of the data.
-Result<std::string> owner_options(const std::string& user) {
-  if (user.empty() || ::geteuid() != 0) return std::string();
-  BFS_ASSIGN(const pg::Identity identity, pg::identity_named(user));
-  return fmt::format("uid={},gid={}", identity.uid, identity.gid);
-}
-
 // After a failed sync (a full disk) a branch takes no write until it is opened again (P2). One that is mounted read-only on
 // purpose has no control socket.
 bool turned_read_only(const Store& store, const std::string& name) {
@@ -179,6 +172,12 @@ Result<BranchState> observe(const Store& store, const BranchInfo& branch) {
   if (state.mount != MountState::mounted) return state;
   state.server = pg::server_status(state.mountpoint);
   return state;
+}
+
+Result<std::string> owner_options(const std::string& user) {
+  if (user.empty() || ::geteuid() != 0) return std::string();
+  BFS_ASSIGN(const pg::Identity identity, pg::identity_named(user));
+  return fmt::format("uid={},gid={}", identity.uid, identity.gid);
 }
 
 Result<std::string> ensure_mounted(Store& store, const OperationLock& lock, const MountRequest& request) {

@@ -51,6 +51,8 @@ struct MountRequest {
   std::string options;  // further -o options, comma-separated
   std::string sealed;   // the masking run that asks: the branch need not be ready
 };
+// MountRequest::options for root's --user: the mount shows that user as the owner of the data. Empty for anybody else.
+Result<std::string> owner_options(const std::string& user);
 // The mount point. busy when it is mounted elsewhere than asked.
 Result<std::string> ensure_mounted(Store& store, const OperationLock& lock, const MountRequest& request);
 // The same, and the branch is ready for a server that is started by hand (configure_on()). What stands in the way of

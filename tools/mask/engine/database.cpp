@@ -9,6 +9,7 @@
 #include <fmt/ranges.h>
 
 #include "tools/interrupt.h"
+#include "tools/mask/engine/stored_text.h"
 #include "tools/mask/engine/steps.h"
 #include "tools/mask/engine/workers.h"
 #include "tools/mask/module/module.h"
@@ -26,14 +27,6 @@ constexpr std::uint64_t kTellingRows = 3;
 std::uint64_t number(const std::string& text) { return std::strtoull(text.c_str(), nullptr, 10); }
 
 bool rewrites(Way way) { return way == Way::alter || way == Way::update || way == Way::rewrite || way == Way::truncate; }
-
-// Originals are looked for as the server's files have them. A statement with names beyond ASCII stays in UTF-8, as it was written.
-Status speak_like_files(pg::Session& session, const std::string& sql) {
-  const bool ascii = std::all_of(sql.begin(), sql.end(), [](unsigned char c) { return c < 0x80; });
-  if (!ascii) return session.execute("SET client_encoding = 'UTF8'");
-  BFS_TRY(session.query("SELECT pg_catalog.set_config('client_encoding', pg_catalog.getdatabaseencoding(), false)"));
-  return {};
-}
 
 // Text of a PostgreSQL array literal.
 std::string array_literal(const std::vector<std::string>& values) {
@@ -251,9 +244,7 @@ Status DatabaseMasking::sample(pg::Session& session, const TablePlan& table, Tab
     from += fmt::format(" TABLESAMPLE SYSTEM ({:.6f})", 100.0 * wanted / static_cast<double>(facts.rows_before));
   }
   const std::string sql = fmt::format("SELECT {} FROM {} LIMIT {}", columns, from, static_cast<std::uint64_t>(wanted));
-  BFS_TRY(speak_like_files(session, sql));
-  BFS_ASSIGN(const auto rows, session.query(sql));
-  BFS_TRY(session.execute("SET client_encoding = 'UTF8'"));
+  BFS_ASSIGN(const auto rows, query_as_stored(session, sql));
   const std::scoped_lock lock(mutex);
   for (std::size_t i = 0; i < which.size(); ++i) {
     ColumnFacts& column = facts.columns[which[i]];
@@ -372,9 +363,7 @@ Status DatabaseMasking::find_regenerated(pg::Session& session, std::size_t fact,
     const std::string sql = fmt::format("SELECT ({0}), bool_or({2}) FROM {1} WHERE ({0}) = ANY ($1::text[]) GROUP BY 1",
                                         table.columns[c].witness, table.qualified,
                                         applies.empty() ? "true" : fmt::format("({}) IS TRUE", applies));
-    BFS_TRY(speak_like_files(session, sql));
-    BFS_ASSIGN(const auto rows, session.query(sql, {array_literal(values)}));
-    BFS_TRY(session.execute("SET client_encoding = 'UTF8'"));
+    BFS_ASSIGN(const auto rows, query_as_stored(session, sql, {array_literal(values)}));
     // Rows that a rule leaves alone may hold the same value; it proves nothing then, but is no fault of the mask.
     column.regenerated = static_cast<std::uint64_t>(std::count_if(rows.begin(), rows.end(), [](const auto& row) { return row[1] == "t"; }));
     const std::scoped_lock lock(mutex);

@@ -5,6 +5,8 @@
 
 #include <span>
 
+#include "tools/mask/engine/stored_text.h"
+
 namespace branchfs::mask {
 namespace {
 
@@ -34,17 +36,14 @@ constexpr int kRowFiltersSince = 15;
 
 Status add_definitions(pg::Session& session, const std::string& database,
                        std::vector<Definition>& definitions) {
-  BFS_TRY(session.query(
-      "SELECT pg_catalog.set_config('client_encoding', pg_catalog.getdatabaseencoding(), false)"));
   const std::string all =
       std::string(kDefinitions) + (session.target().major >= kRowFiltersSince ? kRowFilters : "");
   BFS_ASSIGN(const auto rows,
-             session.query(fmt::format(
+             query_as_stored(session, fmt::format(
                  "SELECT tableoid::pg_catalog.regclass, pg_catalog.pg_describe_object(tableoid, oid, 0), "
                  R"(pg_catalog.replace(pg_catalog.replace(text, '''''', ''''), '\\', '\') )"
                  "FROM ({}) AS d (tableoid, oid, text) WHERE text IS NOT NULL",
                  all)));
-  BFS_TRY(session.execute("SET client_encoding = 'UTF8'"));
   for (const auto& row : rows)
     definitions.push_back({row[0], fmt::format("{} in {}", row[1], database), row[2]});
   return {};

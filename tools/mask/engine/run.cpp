@@ -119,7 +119,7 @@ class Run {
  private:
   Status install_module();
   Status look_at_databases();
-  Status settle_other(const Database& database);
+  Status settle_other(Database& database);
   Status check_space() const;
   Status close_databases();
   DatabaseMasking::Tools tools();
@@ -194,7 +194,7 @@ std::vector<std::string> Run::databases_with_tables() const {
 }
 
 // A database with tables that no rule speaks of.
-Status Run::settle_other(const Database& database) {
+Status Run::settle_other(Database& database) {
   switch (rules_.set.defaults.other_databases) {
     case Policy::keep:
       findings_.push_back({Finding::Level::warning, database.name, "its tables stay as they are: no rule speaks of this database", ""});
@@ -202,6 +202,7 @@ Status Run::settle_other(const Database& database) {
     case Policy::drop: {
       BFS_ASSIGN(pg::Session session, branch_->connect(branch_->entrance() == database.name ? "template1" : branch_->entrance()));
       cleared_.done.push_back("database " + database.name);
+      database.open = false;  // nobody can connect to it any more
       return session.execute("DROP DATABASE " + quote_name(database.name));
     }
     case Policy::refuse:
@@ -234,13 +235,13 @@ DatabaseMasking::Tools Run::tools() {
 Status Run::plan() {
   around_.progress.step("checking the rules");
   bool any = false;
-  std::vector<Database> others;
+  std::vector<Database*> others;
   for (Database& database : all_) {
     BFS_TRY(Interrupt::check());
     if (!database.open) continue;
     // A rule that names the database by a glob does not make an empty one an error.
     database.masked = database.tables > 0 && covers(rules_.set, database.name);
-    if (!database.masked && (database.tables > 0 || database.large_objects > 0)) others.push_back(database);
+    if (!database.masked && (database.tables > 0 || database.large_objects > 0)) others.push_back(&database);
     if (!database.masked) continue;
     any = true;
     masked_.push_back(std::make_unique<DatabaseMasking>(tools(), database.name));
@@ -260,7 +261,7 @@ Status Run::plan() {
   if (!any && findings().empty()) {
     findings_.push_back({Finding::Level::error, "the rules", "no rule matches anything: there are no tables to mask", ""});
   }
-  for (const Database& database : others) BFS_TRY(settle_other(database));
+  for (Database* database : others) BFS_TRY(settle_other(*database));
   for (const auto& database : masked_) {
     for (const TablePlan* table : database->work()) {
       ++tables_;
@@ -329,20 +330,15 @@ Status Run::close_databases() {
   for (const auto& database : masked_) {
     if (does_step("functions")) BFS_TRY(database->clear());
   }
-  std::vector<const Database*> open;
-  for (const Database& database : all_) {
-    const bool dropped = database.open && !database.masked && (database.tables > 0 || database.large_objects > 0) &&
-                         rules_.set.defaults.other_databases == Policy::drop;
-    if (database.open && !dropped) open.push_back(&database);
-  }
   {
     BFS_ASSIGN(pg::Session entrance, branch_->connect(branch_->entrance()));
     BFS_TRY(clear_cluster(entrance, rules_.set.defaults, cleared_));
   }
-  for (const Database* database : open) {
+  for (const Database& database : all_) {
+    if (!database.open) continue;
     BFS_TRY(Interrupt::check());
-    BFS_ASSIGN(pg::Session session, branch_->connect(database->name));
-    BFS_TRY(close_database(session, rules_.set.defaults, database->masked, cleared_));
+    BFS_ASSIGN(pg::Session session, branch_->connect(database.name));
+    BFS_TRY(close_database(session, rules_.set.defaults, database.masked, cleared_));
   }
   BFS_ASSIGN(pg::Session entrance, branch_->connect(branch_->entrance()));
   return close_cluster(entrance);
@@ -575,7 +571,7 @@ bool is_masked_root(const Manifest& manifest) {
   return manifest.masking.is_object() && manifest.masking.value("root", "") == manifest.id.hex();
 }
 
-Result<Anonymized> anonymize(const Surroundings& around, const std::string& name, const std::string& parent,
+Result<Manifest> anonymize(const Surroundings& around, const std::string& name, const std::string& parent,
                              const CreateOptions& options, const Rules& rules) {
   BFS_ASSIGN(Key key, Key::load(rules.set.key, rules.directory));
   BFS_ASSIGN(auto branch, SealedBranch::create(around.store, name, parent, options));
@@ -583,11 +579,10 @@ Result<Anonymized> anonymize(const Surroundings& around, const std::string& name
     BFS_ASSIGN(std::optional<Manifest> same, take_same(*branch, rules.set, key));
     if (same) {
       BFS_TRY(branch->forget_ticket());
-      return Anonymized{*std::move(same), true};
+      return *std::move(same);
     }
   }
-  BFS_ASSIGN(Manifest manifest, mask_sealed(around, std::move(branch), rules, std::move(key)));
-  return Anonymized{std::move(manifest), false};
+  return mask_sealed(around, std::move(branch), rules, std::move(key));
 }
 
 Result<Manifest> mask_again(const Surroundings& around, const std::string& name) {
@@ -605,14 +600,14 @@ Result<Manifest> mask_again(const Surroundings& around, const std::string& name)
     ignore(ticket.withdraw());
     return std::move(fresh_or_error).error();
   }
-  const Anonymized fresh = *std::move(fresh_or_error);
+  const Manifest fresh = *std::move(fresh_or_error);
   auto swapped = replace_head(
       *around.store, name,
       [&](const std::vector<BranchInfo>&) -> std::optional<Head> {
-        return Head{fresh.manifest.stack, fresh.manifest.next_ino};
+        return Head{fresh.stack, fresh.next_ino};
       },
       [&](Manifest& manifest) -> Status {
-        manifest.masking = fresh.manifest.masking;
+        manifest.masking = fresh.masking;
         manifest.masking["root"] = manifest.id.hex();
         return {};
       });

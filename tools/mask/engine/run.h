@@ -33,13 +33,9 @@ struct Surroundings {
   Warn warn;
 };
 
-struct Anonymized {
-  Manifest manifest;
-  bool reused = false;
-};
 // `options`: what the branch is to be besides (expires, protected, postgres).
-Result<Anonymized> anonymize(const Surroundings& around, const std::string& name, const std::string& parent,
-                             const CreateOptions& options, const Rules& rules);
+Result<Manifest> anonymize(const Surroundings& around, const std::string& name, const std::string& parent,
+                           const CreateOptions& options, const Rules& rules);
 // A masked branch goes back to its parent's present data: masked again, proven, then swapped in. The branch is not open.
 Result<Manifest> mask_again(const Surroundings& around, const std::string& name);
 // Whether the branch was masked itself, rather than made from a masked one.

@@ -126,10 +126,7 @@ Status SealedBranch::start(const Warn& warn) {
   MountRequest mount;
   mount.sealed = run_;
   BFS_ASSIGN(BranchInfo branch, info());
-  if (const std::string user = recorded_user(branch.manifest); !user.empty() && ::geteuid() == 0) {
-    BFS_ASSIGN(const pg::Identity owner, pg::identity_named(user));
-    mount.options = fmt::format("uid={},gid={}", owner.uid, owner.gid);
-  }
+  BFS_ASSIGN(mount.options, owner_options(recorded_user(branch.manifest)));
   BFS_ASSIGN(const std::string mountpoint, ensure_mounted(*store_, *lock_, mount));
   mounted_ = true;
   BFS_TRY(configure_on(*store_, branch, mountpoint, warn));
