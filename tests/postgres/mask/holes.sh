@@ -65,7 +65,9 @@ wait "${waiting[@]}"
 grep -q 'create y' "$work/refusals" || fail "it was never seen while it was masked: $(cat "$work/refusals")"
 [[ ! -e $work/key.seen ]] || fail "the key was seen: $(sort -u "$work/key.seen" | head -n 3)"
 say "  refused $(wc -l < "$work/refusals") times; masked in $took ms"
-b delete y > /dev/null 2>&1 || true # when it was ready
+# An attempt that met the branch when it was ready has done what it says.
+b delete y > /dev/null 2>&1 || true
+! b show z > /dev/null 2>&1 || b rename z staging > /dev/null
 b start staging > /dev/null
 emails=$(emails staging)
 
