@@ -1,22 +1,27 @@
 #!/usr/bin/env bash
 # What an anonymized branch costs: one table with six masked columns, a primary key and two more indexes is masked by
 # `branchfs create --anonymized`, and, in turn, rewritten on a branch of the same parent by a bare ALTER TABLE with trivial
-# expressions, by a server with the same settings. Medians; phases and the proof's rate come from the certificate. No test.
-# usage: tests/bench/masking.sh BUILD_DIR [ROWS [ROUNDS]]
+# expressions, by a server with the same settings. Filesystem, server and client of both sides are pinned to CORE ("all": to
+# none). Medians; phases and the proof's rate come from the certificate, the server's CPU time from /proc. No test.
+# usage: tests/bench/masking.sh BUILD_DIR [ROWS [ROUNDS [CORE]]]
 set -euo pipefail
 
-build=$(cd "${1:?usage: tests/bench/masking.sh BUILD_DIR [ROWS [ROUNDS]]}" && pwd)
-rows=${2:-1000000} rounds=${3:-3}
+build=$(cd "${1:?usage: tests/bench/masking.sh BUILD_DIR [ROWS [ROUNDS [CORE]]]}" && pwd)
+rows=${2:-1000000} rounds=${3:-3} core=${4:-$(($(nproc) - 1))}
 bin=$(find /usr/lib/postgresql -maxdepth 2 -name bin | sort -V | tail -n 1)
 export PATH=$build/tools:$build/fs:$bin:$PATH
 work=$(mktemp -d "${TMPDIR:-/tmp}/bfs-bench.XXXXXX")
 export BRANCHFS_STORE=$work/store
 chmod 755 "$work"
+branch=masked-$$
+ticks=$(getconf CLK_TCK)
+pin=()
+if [[ $core != all ]]; then pin=(taskset -c "$core"); fi
 
 as_server_user() { if ((EUID == 0)); then runuser -u postgres -- "$@"; else "$@"; fi; }
 cleanup() {
-  for dir in "$work/source" "$work/raw"; do as_server_user pg_ctl -D "$dir" -m immediate stop > /dev/null 2>&1 || true; done
-  branchfs umount raw > /dev/null 2>&1 || true
+  for dir in source raw seen; do as_server_user pg_ctl -D "$work/$dir" -m immediate stop > /dev/null 2>&1 || true; done
+  for name in raw "$branch"; do branchfs umount "$name" > /dev/null 2>&1 || true; done
   branchfs delete main --recursive > /dev/null 2>&1 || true
   rm -rf --one-file-system "$work"
 }
@@ -30,11 +35,13 @@ bulk="-c listen_addresses='' -c wal_level=minimal -c max_wal_senders=0 -c fsync=
   -c logging_collector=off -c track_counts=off"
 bulk=${bulk//$'\n'/ }
 
-mkdir -m 700 "$work/source" "$work/sockets" "$work/raw"
-if ((EUID == 0)); then chown postgres: "$work/source" "$work/sockets" "$work/raw"; fi
+mkdir -m 700 "$work/source" "$work/sockets" "$work/raw" "$work/seen"
+if ((EUID == 0)); then chown postgres: "$work/source" "$work/sockets" "$work/raw" "$work/seen"; fi
 cd "$work"
 as_server_user initdb -D "$work/source" -U postgres -A trust -E UTF8 --locale=C --no-sync > /dev/null
-start() { as_server_user pg_ctl -D "$1" -w -s -l "$work/sockets/log" -o "$bulk -c unix_socket_directories=$work/sockets -c port=5432" start; }
+start() {
+  as_server_user "${pin[@]}" pg_ctl -D "$1" -w -s -l "$work/sockets/log" -o "$bulk -c unix_socket_directories=$work/sockets -c port=5432" start
+}
 sql=(psql -h "$work/sockets" -U postgres -XAtq -v ON_ERROR_STOP=1)
 start "$work/source"
 "${sql[@]}" -c "create table people as select g as id, 'First' || g % 5000 as first_name, 'Last' || g % 20000 as last_name,
@@ -54,43 +61,96 @@ cat > rules.json << 'JSON'
   {"table_name": "people", "column_name": "customer", "mask": "permute"}]}
 JSON
 
-masked() {
+# The postmaster whose command line names the branch.
+server_of() {
+  local file
+  for file in /proc/[0-9]*/cmdline; do
+    if { tr '\0' ' ' < "$file"; } 2> /dev/null | grep -q "postgres -D [^ ]*/$1[^/ ]* "; then
+      file=${file%/cmdline}
+      echo "${file#/proc/}"
+      return
+    fi
+  done
+}
+# Looks at a server until it ends. Prints the CPU seconds of the process that worked longest (the rewrite's) and of all of them.
+watch_server() {
+  local pid="" children child fields own all most=0 total=0
+  while [[ -z $pid && -e $work/running ]]; do pid=$(server_of "$1"); done
+  while read -r -a fields < "/proc/$pid/stat"; do
+    all=$((fields[13] + fields[14] + fields[15] + fields[16])) children=
+    read -r children < "/proc/$pid/task/$pid/children" || true
+    for child in $children; do
+      read -r -a fields < "/proc/$child/stat" || continue
+      own=$((fields[13] + fields[14])) all=$((all + fields[13] + fields[14]))
+      if ((own > most)); then most=$own; fi
+    done
+    if ((all > total)); then total=$all; fi
+    sleep 0.02
+  done 2> /dev/null
+  awk -v most="$most" -v total="$total" -v hz="$ticks" 'BEGIN { print most / hz, total / hz }'
+}
+
+mask() {
   local begin
+  : > running
+  watch_server "$branch" > watched &
   begin=$(now)
-  branchfs create masked --from main --anonymized rules.json --quiet > /dev/null
+  "${pin[@]}" branchfs create "$branch" --from main --anonymized rules.json --quiet > /dev/null
   awk -v a="$begin" -v b="$(now)" 'BEGIN { print b - a }' >> whole.times
-  branchfs show masked --json > show.json
+  rm running
+  wait $!
+  cut -d' ' -f1 watched >> mask.cpu
+  cut -d' ' -f2 watched >> server.cpu
+  branchfs show "$branch" --json > show.json
   number() { grep -o "\"$1\": [0-9.e+-]*" show.json | head -n 1 | cut -d' ' -f2; }
-  for phase in preparing sampling rewriting comparing closing proving; do number "$phase" >> "$phase.times"; done
+  for phase in preparing sampling rewriting restoring comparing closing proving; do number "$phase" >> "$phase.times"; done
   awk -v bytes="$(number bytes)" -v s="$(sed -n '/"scan"/,/}/p' show.json | grep -o '"seconds": [0-9.e+-]*' | cut -d' ' -f2)" \
     'BEGIN { print bytes / s / 1e6 }' >> scan.rates
-  number exclusive >> own.bytes
-  branchfs delete masked > /dev/null
+  number exclusive > own.bytes
+  # What it has become; the server that asks changes what the branch owns, which has been read.
+  branchfs mount "$branch" "$work/seen" > /dev/null
+  find "$work/seen/pg_wal" -maxdepth 1 -type f | wc -l >> wal.segments
+  start "$work/seen"
+  "${sql[@]}" postgres -c "select pg_total_relation_size('people')" > rewritten.bytes
+  as_server_user pg_ctl -D "$work/seen" -w -s -m fast stop
+  branchfs umount "$branch" > /dev/null
+  awk -v own="$(cat own.bytes)" -v rewritten="$(cat rewritten.bytes)" 'BEGIN { print own / rewritten }' >> own.ratios
+  branchfs delete "$branch" > /dev/null
 }
 bare() {
-  local begin
   branchfs create raw --from main > /dev/null
-  branchfs mount raw "$work/raw" > /dev/null
+  "${pin[@]}" branchfs mount raw "$work/raw" > /dev/null
   start "$work/raw"
-  begin=$(now)
-  "${sql[@]}" postgres -c "alter table people alter first_name type text using upper(first_name),
-    alter last_name type text using upper(last_name), alter email type text using upper(email),
-    alter phone type text using reverse(phone), alter city type text using upper(city),
-    alter customer type integer using customer # 1"
-  awk -v a="$begin" -v b="$(now)" 'BEGIN { print b - a }' >> bare.times
+  "${sql[@]}" postgres > watched << 'SQL'
+select pg_backend_pid() as pid \gset
+\setenv BACKEND :pid
+\! cut -d' ' -f14,15 /proc/$BACKEND/stat; date +%s.%N
+alter table people alter first_name type text using upper(first_name), alter last_name type text using upper(last_name),
+  alter email type text using upper(email), alter phone type text using reverse(phone), alter city type text using upper(city),
+  alter customer type integer using customer # 1;
+\! cut -d' ' -f14,15 /proc/$BACKEND/stat; date +%s.%N
+SQL
+  awk -v hz="$ticks" '{ at[NR] = $1; cpu[NR] = $1 + $2 } END { print at[4] - at[2] >> "bare.times"; print (cpu[3] - cpu[1]) / hz >> "bare.cpu" }' watched
   as_server_user pg_ctl -D "$work/raw" -w -s -m fast stop
   branchfs umount raw > /dev/null
   branchfs delete raw > /dev/null
 }
 for ((round = 0; round < rounds; ++round)); do
-  masked
-  bare
+  if ((round % 2)); then bare; fi
+  mask
+  if ((round % 2 == 0)); then bare; fi
 done
 
-printf '%s rows, 6 masked columns, primary key and 2 indexes, median of %s\n' "$rows" "$rounds"
-for phase in preparing sampling rewriting comparing closing proving whole bare; do
+printf '%s rows, 6 masked columns, primary key and 2 indexes, median of %s, core: %s\n' "$rows" "$rounds" "$core"
+for phase in preparing sampling rewriting restoring comparing closing proving whole bare; do
   printf '  %-10s %8.2f s\n' "$phase" "$(median < "$phase.times")"
 done
-awk -v m="$(median < rewriting.times)" -v b="$(median < bare.times)" 'BEGIN { printf "  rewriting / bare ALTER: %.2f\n", m / b }'
-printf '  proof scan: %.0f MB/s, all cores together\n' "$(median < scan.rates)"
-awk -v b="$(median < own.bytes)" 'BEGIN { printf "  the branch owns %.1f MiB\n", b / 1048576 }'
+rate() { awk -v rows="$rows" -v s="$1" 'BEGIN { printf "%.2f s, %.0f rows per CPU-second", s, rows / s }'; }
+printf '  CPU of the rewriting process: %s\n' "$(rate "$(median < mask.cpu)")"
+printf '  CPU of the whole run'"'"'s server: %s\n' "$(rate "$(median < server.cpu)")"
+printf '  CPU of the bare ALTER:        %s\n' "$(rate "$(median < bare.cpu)")"
+paste rewriting.times bare.times | awk '{ print $1 / $2 }' | median | xargs printf '  rewriting / bare ALTER, wall: %.2f\n'
+printf '  proof scan: %.0f MB/s\n' "$(median < scan.rates)"
+awk -v own="$(cat own.bytes)" -v rewritten="$(cat rewritten.bytes)" -v ratio="$(median < own.ratios)" \
+  'BEGIN { printf "  the branch owns %.1f MiB, the table and its indexes have %.1f: %.2f\n", own / 1048576, rewritten / 1048576, ratio }'
+printf '  WAL segments left: %s\n' "$(median < wal.segments)"
