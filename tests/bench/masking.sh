@@ -61,33 +61,40 @@ cat > rules.json << 'JSON'
   {"table_name": "people", "column_name": "customer", "mask": "permute"}]}
 JSON
 
-# The postmaster whose command line names the branch.
-server_of() {
+# The process whose command line has this.
+process_of() {
   local file
   for file in /proc/[0-9]*/cmdline; do
-    if { tr '\0' ' ' < "$file"; } 2> /dev/null | grep -q "postgres -D [^ ]*/$1[^/ ]* "; then
+    if { tr '\0' ' ' < "$file"; } 2> /dev/null | grep -q "^[^ ]*$1"; then
       file=${file%/cmdline}
       echo "${file#/proc/}"
       return
     fi
   done
 }
-# Looks at a server until it ends. Prints the CPU seconds of the process that worked longest (the rewrite's) and of all of them.
+filesystem_of() { process_of "mount.branchfs .*branch=$1,"; }
+# Looks at a branch's server until it ends. Prints CPU seconds: of the process that worked longest (the rewrite's), of the
+# filesystem while that one was there, of the whole server.
 watch_server() {
-  local pid="" children child fields own all most=0 total=0
-  while [[ -z $pid && -e $work/running ]]; do pid=$(server_of "$1"); done
+  local pid="" filesystem children child fields own all fs most=0 most_fs=0 total=0
+  local -A since
+  while [[ -z $pid && -e $work/running ]]; do pid=$(process_of "postgres -D [^ ]*/$1[^/ ]* "); done
+  filesystem=$(filesystem_of "$1")
   while read -r -a fields < "/proc/$pid/stat"; do
     all=$((fields[13] + fields[14] + fields[15] + fields[16])) children=
+    read -r -a fields < "/proc/$filesystem/stat" || break
+    fs=$((fields[13] + fields[14]))
     read -r children < "/proc/$pid/task/$pid/children" || true
     for child in $children; do
       read -r -a fields < "/proc/$child/stat" || continue
       own=$((fields[13] + fields[14])) all=$((all + fields[13] + fields[14]))
-      if ((own > most)); then most=$own; fi
+      since[$child]=${since[$child]:-$fs}
+      if ((own > most)); then most=$own most_fs=$((fs - since[$child])); fi
     done
     if ((all > total)); then total=$all; fi
     sleep 0.02
   done 2> /dev/null
-  awk -v most="$most" -v total="$total" -v hz="$ticks" 'BEGIN { print most / hz, total / hz }'
+  awk -v most="$most" -v fs="$most_fs" -v total="$total" -v hz="$ticks" 'BEGIN { print most / hz, fs / hz, total / hz }'
 }
 
 mask() {
@@ -100,7 +107,8 @@ mask() {
   rm running
   wait $!
   cut -d' ' -f1 watched >> mask.cpu
-  cut -d' ' -f2 watched >> server.cpu
+  cut -d' ' -f2 watched >> mask.fs
+  cut -d' ' -f3 watched >> server.cpu
   branchfs show "$branch" --json > show.json
   number() { grep -o "\"$1\": [0-9.e+-]*" show.json | head -n 1 | cut -d' ' -f2; }
   for phase in preparing sampling rewriting restoring comparing closing proving; do number "$phase" >> "$phase.times"; done
@@ -121,16 +129,17 @@ bare() {
   branchfs create raw --from main > /dev/null
   "${pin[@]}" branchfs mount raw "$work/raw" > /dev/null
   start "$work/raw"
-  "${sql[@]}" postgres > watched << 'SQL'
+  FILESYSTEM=$(filesystem_of raw) "${sql[@]}" postgres > watched << 'SQL'
 select pg_backend_pid() as pid \gset
 \setenv BACKEND :pid
-\! cut -d' ' -f14,15 /proc/$BACKEND/stat; date +%s.%N
+\! cat /proc/$BACKEND/stat /proc/$FILESYSTEM/stat; date +%s.%N
 alter table people alter first_name type text using upper(first_name), alter last_name type text using upper(last_name),
   alter email type text using upper(email), alter phone type text using reverse(phone), alter city type text using upper(city),
   alter customer type integer using customer # 1;
-\! cut -d' ' -f14,15 /proc/$BACKEND/stat; date +%s.%N
+\! cat /proc/$BACKEND/stat /proc/$FILESYSTEM/stat; date +%s.%N
 SQL
-  awk -v hz="$ticks" '{ at[NR] = $1; cpu[NR] = $1 + $2 } END { print at[4] - at[2] >> "bare.times"; print (cpu[3] - cpu[1]) / hz >> "bare.cpu" }' watched
+  awk -v hz="$ticks" '{ at[NR] = $1; cpu[NR] = ($14 + $15) / hz }
+    END { print at[6] - at[3] >> "bare.times"; print cpu[4] - cpu[1] >> "bare.cpu"; print cpu[5] - cpu[2] >> "bare.fs" }' watched
   as_server_user pg_ctl -D "$work/raw" -w -s -m fast stop
   branchfs umount raw > /dev/null
   branchfs delete raw > /dev/null
@@ -145,10 +154,11 @@ printf '%s rows, 6 masked columns, primary key and 2 indexes, median of %s, core
 for phase in preparing sampling rewriting restoring comparing closing proving whole bare; do
   printf '  %-10s %8.2f s\n' "$phase" "$(median < "$phase.times")"
 done
-rate() { awk -v rows="$rows" -v s="$1" 'BEGIN { printf "%.2f s, %.0f rows per CPU-second", s, rows / s }'; }
-printf '  CPU of the rewriting process: %s\n' "$(rate "$(median < mask.cpu)")"
-printf '  CPU of the whole run'"'"'s server: %s\n' "$(rate "$(median < server.cpu)")"
-printf '  CPU of the bare ALTER:        %s\n' "$(rate "$(median < bare.cpu)")"
+awk -v rows="$rows" -v one="$(median < mask.cpu)" -v fs="$(median < mask.fs)" -v all="$(median < server.cpu)" \
+  -v bare="$(median < bare.cpu)" -v bare_fs="$(median < bare.fs)" 'BEGIN {
+  printf "  CPU of the rewrite:   %.2f s (%.0f rows per CPU-second), filesystem %.2f s\n", one, rows / one, fs
+  printf "  CPU of a bare ALTER:  %.2f s (%.0f rows per CPU-second), filesystem %.2f s; both together %.2f of it\n", bare, rows / bare, bare_fs, (one + fs) / (bare + bare_fs)
+  printf "  CPU of all the masked run'"'"'s server: %.2f s (%.0f rows per CPU-second)\n", all, rows / all }'
 paste rewriting.times bare.times | awk '{ print $1 / $2 }' | median | xargs printf '  rewriting / bare ALTER, wall: %.2f\n'
 printf '  proof scan: %.0f MB/s\n' "$(median < scan.rates)"
 awk -v own="$(cat own.bytes)" -v rewritten="$(cat rewritten.bytes)" -v ratio="$(median < own.ratios)" \
