@@ -1,0 +1,116 @@
+"""Many of everything: a thousand branches in a store, fifty mounts, ten servers, two hundred throw-away branches."""
+
+import pathlib
+import re
+import statistics
+import time
+
+from system import Timer, run
+from workload import Figure, Workload
+from workloads.create import percentile, spawn
+
+
+class Scale(Workload):
+    name = "scale"
+    title = "many branches"
+    reference = None
+    sides = ("branchfs", "branchfs-uring")
+    figures = {
+        "create_store": Figure("1,000 branches created, by one process", "s", at_most=10.0),
+        "create_command": Figure("1,000 × `branchfs create`", "s", at_most=10.0),
+        "list": Figure("`branchfs list` of 2,000", "s", at_most=0.100),
+        "gc": Figure("`branchfs gc` beside 2,000", "s"),
+        "delete_command": Figure("1,000 × `branchfs delete`", "s"),
+        "delete_store": Figure("1,000 branches deleted, by one process", "s"),
+        "mount": Figure("`branchfs mount`, median of 50", "s"),
+        "mount_memory": Figure("private memory of an idle mount, median of 50", "bytes", at_most=8 << 20),
+        "mount_memory_most": Figure("private memory of an idle mount, the largest of 50", "bytes", at_most=8 << 20),
+        "servers": Figure("10 × `branchfs create --start`", "s"),
+        "servers_memory": Figure("proportional memory of 10 mounts with a server on each, servers not counted", "bytes"),
+        "run_p50": Figure("`branchfs run -- true`, p50", "s"),
+        "run_p99": Figure("`branchfs run -- true`, p99", "s"),
+        "runs_rate": Figure("`branchfs run -- true`, one after another", "per s", True),
+    }
+
+    def estimate(self, bench):
+        return 35 if bench.quick else 90
+
+    def round(self, bench, sides, number):
+        return {side.name: self._measure(bench, side, number) for side in sides}
+
+    def _measure(self, bench, side, number):
+        base = side.base(1)
+        return {**self._branches(bench, side, base), **self._mounts(bench, side, base, number),
+                **self._servers(bench, side, base, number), **self._runs(bench, side, base)}
+
+    def _branches(self, bench, side, base):
+        # With --quick fewer are made, and the time is that of a thousand at this rate.
+        count = 200 if bench.quick else 1000
+        rate = 1000 / count
+        store_ops, figures = bench.program("store-ops-bench"), {}
+
+        def timed(figure, action, scale=1.0):
+            with Timer() as timer:
+                action()
+            figures[figure] = timer.seconds * scale
+
+        timed("create_store", lambda: run(store_ops, side.store, "create", base, "many", count, 0), rate)
+        timed("create_command", lambda: [spawn(bench, side, "create", f"more{i}", "--from", base) for i in range(count)], rate)
+        if count < 1000:
+            run(store_ops, side.store, "create", base, "rest", 2000 - 2 * count, 0)
+        figures["list"] = statistics.median(spawn(bench, side, "list") for _ in range(5))
+        timed("gc", lambda: spawn(bench, side, "gc"))
+        if count < 1000:
+            run(store_ops, side.store, "delete", "rest", 2000 - 2 * count)
+        timed("delete_command", lambda: [spawn(bench, side, "delete", f"more{i}") for i in range(count)], rate)
+        timed("delete_store", lambda: run(store_ops, side.store, "delete", "many", count), rate)
+        return figures
+
+    def _mounts(self, bench, side, base, number):
+        names = [f"mounted{number}-{i}" for i in range(10 if bench.quick else 50)]
+        times = []
+        for name in names:
+            side.create(1, name)
+            with Timer() as timer:
+                side.mount(name)
+            times.append(timer.seconds)
+        memory = [private_memory(daemon(side, name)) for name in names]
+        for name in names:
+            side.remove(name)
+        return {"mount": statistics.median(times), "mount_memory": statistics.median(memory), "mount_memory_most": max(memory)}
+
+    def _servers(self, bench, side, base, number):
+        names = [f"running{number}-{i}" for i in range(3 if bench.quick else 10)]
+        bench.branches += [(side, name) for name in names]
+        with Timer() as timer:
+            for name in names:
+                side.command("create", name, "--from", base, "--start")
+        memory = sum(smaps(daemon(side, name), "Pss") for name in names)
+        for name in names:
+            side.command("delete", name)
+            bench.branches.remove((side, name))
+        return {"servers": timer.seconds * 10 / len(names), "servers_memory": memory * 10 / len(names)}
+
+    def _runs(self, bench, side, base):
+        count = 20 if bench.quick else 200
+        begin = time.perf_counter()
+        times = [spawn(bench, side, "run", "--from", base, "--", "true") for _ in range(count)]
+        return {"run_p50": statistics.median(times), "run_p99": percentile(times, 0.99),
+                "runs_rate": count / (time.perf_counter() - begin)}
+
+
+def daemon(side, name):
+    """The process id of the mount."""
+    return int(re.search(r'"mount_pid": (\d+)', side.command("status", name, "--json")).group(1))
+
+
+def smaps(pid, *fields):
+    text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return sum(int(re.search(rf"^{field}:\s+(\d+) kB", text, re.MULTILINE).group(1)) for field in fields) * 1024
+
+
+def private_memory(pid):
+    return smaps(pid, "Private_Clean", "Private_Dirty")
+
+
+WORKLOAD = Scale()
