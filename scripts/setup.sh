@@ -10,6 +10,8 @@ readonly build_packages=(
   libcli11-dev nlohmann-json3-dev libspdlog-dev libfmt-dev catch2
 )
 readonly run_packages=(fuse3 postgresql)
+# Only with --bench: what scripts/bench.sh runs and compares with.
+readonly bench_packages=(python3 gnuplot-nox libbenchmark-dev fuse-overlayfs btrfs-progs xfsprogs mount)
 
 # The server headers for the masking module, of every major that is installed or that `postgresql` will bring.
 server_headers() {
@@ -29,16 +31,23 @@ die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
 usage() {
   cat <<'TEXT'
-usage: scripts/setup.sh [--list]
+usage: scripts/setup.sh [--bench] [--list]
   Installs the Debian or Ubuntu packages that building and running branchfs needs.
+  --bench  also those of scripts/bench.sh
   --list   print their names and exit
   BRANCHFS_SKIP_SETUP=1 in the environment: do nothing
 TEXT
 }
 
+wanted=("${build_packages[@]}" "${run_packages[@]}")
+if [[ ${1:-} == --bench ]]; then
+  wanted+=("${bench_packages[@]}")
+  shift
+fi
+
 case "${1:-}" in
   "") if [[ -n ${BRANCHFS_SKIP_SETUP:-} ]]; then exit 0; fi ;;
-  --list) printf '%s\n' "${build_packages[@]}" "${run_packages[@]}"; server_headers; exit 0 ;;
+  --list) printf '%s\n' "${wanted[@]}"; server_headers; exit 0 ;;
   -h | --help) usage; exit 0 ;;
   *) usage >&2; exit 2 ;;
 esac
@@ -64,8 +73,8 @@ missing_packages() {
   mapfile -t headers < <(server_headers)
   while read -r status name; do
     [[ $status == installed ]] && installed[$name]=1
-  done < <(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${build_packages[@]}" "${run_packages[@]}" "${headers[@]}" 2> /dev/null || true)
-  for name in "${build_packages[@]}" "${run_packages[@]}" "${headers[@]}"; do
+  done < <(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${wanted[@]}" "${headers[@]}" 2> /dev/null || true)
+  for name in "${wanted[@]}" "${headers[@]}"; do
     [[ -n ${installed[$name]:-} ]] && continue
     [[ $name == postgresql ]] && have_postgres && continue
     printf '%s\n' "$name"

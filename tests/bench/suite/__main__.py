@@ -188,12 +188,13 @@ def measure(bench, arguments, results):
             if side.name not in figures:
                 results.add(workload.name, side.name, number, number > 0, {})
         print(f"bench: {workload.name}, {kind}: {time.monotonic() - began:.0f} s", flush=True)
-    return report.write(results)
+    return report.write(results, arguments.only)
 
 
 def main():
     arguments = parse(sys.argv[1:])
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a shell started it in the background
     scratch = Scratch(arguments.scratch)
     try:
         bench = Bench(arguments, scratch)

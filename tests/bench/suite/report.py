@@ -2,6 +2,7 @@
 
 import json
 
+import plots
 import workloads
 from results import ratios, spread
 
@@ -29,15 +30,24 @@ def summary(results):
     return lines
 
 
+# Shown in the first of these units in which the value is at least 1.
+SCALES = {"s": ((1, "s"), (1e-3, "ms"), (1e-6, "µs")), "us": ((1e3, "ms"), (1, "µs")), "ns": ((1e6, "ms"), (1e3, "µs"), (1, "ns")),
+          "bytes": ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"), (1, "B"))}
+
+
+def scale_of(value, unit):
+    """(divisor, name) for showing values like this one."""
+    scales = SCALES.get(unit, ((1, unit),))
+    return next((scale for scale in scales if abs(value) >= scale[0]), scales[-1])
+
+
+def digits(value):
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
 def number(value, unit):
-    if unit == "bytes":
-        return f"{value / 1048576:.1f} MiB"
-    if unit == "s" and value < 1:
-        return f"{value * 1000:.3g} ms"
-    if unit == "us":
-        return f"{value:.1f} µs"
-    digits = f"{value:.0f}" if value >= 100 else f"{value:.3g}"
-    return f"{digits} {unit}".strip()
+    divisor, name = scale_of(value, unit)
+    return f"{digits(value / divisor)} {name}".strip()
 
 
 def cell(line, side):
@@ -46,9 +56,10 @@ def cell(line, side):
         return "–"
     text = number(of["median"], line["unit"])
     if of["rounds"] > 1:
-        text += f" ({number(of['min'], line['unit'])} – {number(of['max'], line['unit'])})"
+        divisor, _ = scale_of(of["median"], line["unit"])
+        text += f" ({digits(of['min'] / divisor)}–{digits(of['max'] / divisor)})"
     if "ratio" in of:
-        text += f", **{of['ratio']['median']:.2f}**"
+        text += f"<br>**{of['ratio']['median']:.2f}**"
         if of["rounds"] > 1:
             text += f" ({of['ratio']['min']:.2f}–{of['ratio']['max']:.2f})"
     return text
@@ -69,13 +80,16 @@ def verdict(line, sides):
     return ""
 
 
-def markdown(results, lines):
+def markdown(results, lines, plotted=(), only=None):
+    """The report, or the tables of some workloads alone."""
     machine, settings = results.meta["machine"], results.meta["settings"]
     out = ["# Benchmark", "", "| | |", "|---|---|"]
     out += [f"| {key.replace('_', ' ')} | {value} |" for key, value in {**machine, **settings}.items()]
     out += ["", "Median (least – greatest) of the counted rounds; **bold**: speed relative to the plain directory, the median "
             "of the ratios of paired rounds (1 = as fast, above = faster), with least–greatest.", ""]
-    for name in workloads.ORDER:
+    if only:
+        out = []
+    for name in only or workloads.ORDER:
         of = [line for line in lines if line["workload"] == name]
         if not of:
             continue
@@ -87,16 +101,17 @@ def markdown(results, lines):
         out += ["| | " + " | ".join(sides + (["goal"] if goals else [])) + " |", "|---" * (len(sides) + 1 + goals) + "|"]
         out += [f"| {line['title']} | " + " | ".join([cell(line, side) for side in sides] + ([verdict(line, sides)] if goals else []))
                 + " |" for line in of]
-        out.append("")
-    if results.meta["skipped"]:
+        out += ["", f"![{workloads.load(name).title}]({name}.svg)", ""] if name in plotted else [""]
+    if results.meta["skipped"] and not only:
         out += ["## Not measured", ""] + [f"- {what}: {why}" for what, why in results.meta["skipped"].items()] + [""]
     return "\n".join(out)
 
 
-def write(results):
+def write(results, only):
+    """Writes the files; returns the text of the workloads `only`."""
     lines = summary(results)
+    plotted = plots.write(results, lines)
     report = {**results.meta, "figures": lines}
     (results.directory / "report.json").write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
-    text = markdown(results, lines)
-    (results.directory / "report.md").write_text(text)
-    return text
+    (results.directory / "report.md").write_text(markdown(results, lines, plotted))
+    return markdown(results, lines, only=only)

@@ -24,7 +24,8 @@ class Figure:
     at_most: float | None = None
 
     def ratio(self, value, reference):
-        if not value or not reference:
+        """Relative speed; None where there is none: sizes and quotients are compared by themselves."""
+        if not value or not reference or self.unit in ("bytes", "x"):
             return None
         return value / reference if self.higher_is_better else reference / value
 
