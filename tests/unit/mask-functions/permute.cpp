@@ -151,6 +151,26 @@ TEST_CASE("alphabets change what they name and nothing else") {
   CHECK(whole.size() == 1999);
 }
 
+TEST_CASE("a permutation of many texts gives what it gives for each alone, whatever stood before") {
+  const std::vector<std::string> texts = {"+33 6 12345678", "+33 6 87654321", "+34 6 87654321", "+33 6 1234567", "", "none",
+                                          "0-0", "00:00:00", std::string(40, '7'), std::string(64, '1'), std::string(65, '1'),
+                                          "FR76 3000 6000 0112 3456 7890 189", "4111 1111 1111 1111", "a1\xC3\xA9", "a1\xC3\xA8", "0012", "1012"};
+  for (const Alphabet alphabet : {Alphabet::characters, Alphabet::digits, Alphabet::luhn, Alphabet::iban, Alphabet::hex, Alphabet::whole}) {
+    for (const Encoding encoding : {Encoding::utf8, Encoding::single, Encoding::ascii}) {
+      TextPermutation many(kKey, alphabet, encoding);
+      for (const std::string& first : texts) {
+        for (const std::string& second : texts) {
+          for (std::string text : {first, second}) {
+            const std::string alone = permuted(text, alphabet, encoding);
+            many(text.data(), text.size());
+            REQUIRE(text == alone);
+          }
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE("luhn: valid stays valid, and all values of a length stay distinct") {
   CHECK(passes_luhn(permuted("4111 1111 1111 1111", Alphabet::luhn)));
   std::set<std::string> seen;

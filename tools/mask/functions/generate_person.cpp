@@ -5,10 +5,19 @@ namespace {
 
 std::string_view pick(const List& list, Draw& draw) { return list[draw.below(list.size())]; }
 
+// One person's numbers are first name, last name, title, suffix, in this order: who asks for one draws those
+// before it.
+Draw draw_of(const Call& call) { return {call.seed, constant_hash("person"), call.number}; }
+
 void first_name(const Call& call, Writer& out) { out.put(person_of(call).first); }
 void last_name(const Call& call, Writer& out) { out.put(person_of(call).last); }
-void title(const Call& call, Writer& out) { out.put(person_of(call).title); }
-void suffix(const Call& call, Writer& out) { out.put(person_of(call).suffix); }
+void put_beyond_names(const Call& call, int skipped, const List& list, Writer& out) {
+  Draw draw = draw_of(call);
+  for (int i = 0; i < skipped; ++i) draw.next();
+  out.put(pick(list, draw));
+}
+void title(const Call& call, Writer& out) { put_beyond_names(call, 2, call.words->titles, out); }
+void suffix(const Call& call, Writer& out) { put_beyond_names(call, 3, call.words->name_suffixes, out); }
 
 void name(const Call& call, Writer& out) {
   const Person person = person_of(call);
@@ -68,13 +77,10 @@ constexpr Generator kTable[] = {
 }  // namespace
 
 Person person_of(const Call& call) {
-  Draw draw(call.seed, constant_hash("person"), call.number);
-  const Dictionary& words = *call.words;
+  Draw draw = draw_of(call);
   Person person;
-  person.first = pick(words.first_names, draw);
-  person.last = pick(words.last_names, draw);
-  person.title = pick(words.titles, draw);
-  person.suffix = pick(words.name_suffixes, draw);
+  person.first = pick(call.words->first_names, draw);
+  person.last = pick(call.words->last_names, draw);
   return person;
 }
 
@@ -84,11 +90,10 @@ void put_token(const Call& call, Writer& out) {
 }
 
 void put_account(const Call& call, Writer& out) {
-  Draw draw(call.seed, constant_hash("person"), call.number);
-  const Dictionary& words = *call.words;
-  put_folded(pick(words.first_names, draw), out);
+  const Person person = person_of(call);
+  put_folded(person.first, out);
   out.put('.');
-  put_folded(pick(words.last_names, draw), out);
+  put_folded(person.last, out);
   out.put('.');
   put_token(call, out);
 }

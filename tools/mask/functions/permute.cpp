@@ -1,6 +1,7 @@
 #include "tools/mask/functions/permute.h"
 
 #include <cmath>
+#include <utility>
 
 #include "tools/mask/functions/check_digits.h"
 
@@ -9,7 +10,6 @@ namespace {
 
 __extension__ using Wide = unsigned __int128;
 
-constexpr int kIntegerRounds = 10;
 constexpr int kTextRounds = 8;
 
 // A uniform number in [0, count), count at most 2^32.
@@ -22,6 +22,17 @@ std::uint64_t square_root(std::uint64_t value) {
   while (Wide{root} * root > value) --root;
   while (Wide{root + 1} * (root + 1) <= value) ++root;
   return root;
+}
+
+// prf64(key, round, value) in two steps, of which the first knows no value.
+Sip begin_round(const PrfKey& key, std::uint64_t round) {
+  Sip sip(key, Sip::Width::bits64);
+  sip.absorb(round);
+  return sip;
+}
+std::uint64_t finish_round(Sip sip, std::uint64_t value) {
+  sip.absorb(value);
+  return sip.finish(std::uint64_t{16} << 56).low;
 }
 
 // What may stand at a place of a text: `radix` neighbours from `base` on. 1: the byte stays.
@@ -244,21 +255,31 @@ struct EveryByte {
 
 }  // namespace
 
-std::uint64_t permute_integer(const PrfKey& key, std::uint64_t value, std::uint64_t last) {
-  if (last == 0) return value;
-  const std::uint64_t rows = square_root(last) + 1;
-  const std::uint64_t columns = last / rows + 1;
+IntegerPermutation::IntegerPermutation(const PrfKey& key, std::uint64_t last)
+    : last_(last),
+      rows_(square_root(last) + 1),
+      columns_(last / rows_ + 1),
+      rounds_([&]<std::size_t... kRound>(std::index_sequence<kRound...>) {
+        return std::array{begin_round(key, kRound)...};
+      }(std::make_index_sequence<kRounds>())) {}
+
+std::uint64_t IntegerPermutation::operator()(std::uint64_t value) const {
+  if (last_ == 0) return value;
   do {
-    std::uint64_t left = value / columns, right = value % columns;
-    for (std::uint64_t round = 0; round < kIntegerRounds; round += 2) {
-      left += scale(prf64(key, round, right), rows);
-      if (left >= rows) left -= rows;
-      right += scale(prf64(key, round + 1, left), columns);
-      if (right >= columns) right -= columns;
+    std::uint64_t left = value / columns_, right = value % columns_;
+    for (std::size_t round = 0; round < kRounds; round += 2) {
+      left += scale(finish_round(rounds_[round], right), rows_);
+      if (left >= rows_) left -= rows_;
+      right += scale(finish_round(rounds_[round + 1], left), columns_);
+      if (right >= columns_) right -= columns_;
     }
-    value = left * columns + right;
-  } while (value > last);
+    value = left * columns_ + right;
+  } while (value > last_);
   return value;
+}
+
+std::uint64_t permute_integer(const PrfKey& key, std::uint64_t value, std::uint64_t last) {
+  return last == 0 ? value : IntegerPermutation(key, last)(value);
 }
 
 std::optional<Alphabet> parse_alphabet(std::string_view name) {
@@ -285,6 +306,44 @@ void permute_text(const PrfKey& key, Alphabet alphabet, Encoding encoding, char*
     const int check = (iban_of(text, size, shape) + wrong) % 100;
     text[one] = static_cast<char>('0' + check / 10);
     text[two] = static_cast<char>('0' + check % 10);
+  }
+}
+
+void TextPermutation::operator()(char* text, std::size_t size) {
+  // A check digit is no part of the number that the others are.
+  const bool checked = alphabet_ == Alphabet::luhn || alphabet_ == Alphabet::iban;
+  if (checked || size == 0 || size > kMostRemembered)
+    return permute_text(key_, alphabet_, encoding_, text, size);
+  const Shape shape(alphabet_, encoding_, text, size);
+  bool known = size == size_;
+  for (std::size_t i = 0; i < size; ++i) {
+    const Place place = shape.place(i);
+    const Kept kept{moves(place) ? place.base : static_cast<unsigned char>(text[i]),
+                    static_cast<std::uint8_t>(place.radix)};
+    known = known && kept == shape_[i];
+    shape_[i] = kept;
+  }
+  if (!known) {
+    const Domain domain = measure(key_, shape, text, size);
+    size_ = size;
+    fillings_ = domain.size;
+    if (fillings_ > 1) number_ = IntegerPermutation(domain.key, fillings_ - 1);
+  }
+  if (fillings_ == 0) return permute_text(key_, alphabet_, encoding_, text, size);
+  if (fillings_ == 1) return;
+  std::uint64_t number = 0;
+  for (std::size_t i = 0; i < size; ++i) {
+    const auto [base, radix] = shape_[i];
+    if (radix > 1) number = number * radix + (static_cast<unsigned char>(text[i]) - base);
+  }
+  number = number_(number);
+  for (std::size_t i = size; i-- > 0;) {
+    const auto [base, radix] = shape_[i];
+    if (radix <= 1) continue;
+    const std::uint64_t rest =
+        radix == 10 ? number / 10 : number / radix;  // by a constant, a division is a product
+    text[i] = static_cast<char>(base + (number - rest * radix));
+    number = rest;
   }
 }
 

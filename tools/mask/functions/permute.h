@@ -16,7 +16,19 @@
 
 namespace branchfs::mask {
 
-// A permutation of [0, last]; `value` must be in it.
+// A permutation of [0, last]; `value` must be in it. What depends on the key and the range alone is made
+// once.
+class IntegerPermutation {
+ public:
+  IntegerPermutation(const PrfKey& key, std::uint64_t last);
+  [[nodiscard]] std::uint64_t operator()(std::uint64_t value) const;
+
+ private:
+  static constexpr std::size_t kRounds = 10;
+
+  std::uint64_t last_, rows_, columns_;
+  std::array<Sip, kRounds> rounds_;
+};
 std::uint64_t permute_integer(const PrfKey& key, std::uint64_t value, std::uint64_t last);
 
 enum class Alphabet : std::uint8_t {
@@ -35,6 +47,32 @@ enum class Encoding : std::uint8_t {
   ascii,   // nothing beyond ASCII may change
 };
 void permute_text(const PrfKey& key, Alphabet alphabet, Encoding encoding, char* text, std::size_t size);
+
+// The same for many texts: what it knows of the last one's shape serves the next, which mostly has the same.
+// One thread.
+class TextPermutation {
+ public:
+  TextPermutation(const PrfKey& key, Alphabet alphabet, Encoding encoding)
+      : key_(key), alphabet_(alphabet), encoding_(encoding), number_(key, 0) {}
+  void operator()(char* text, std::size_t size);
+
+ private:
+  static constexpr std::size_t kMostRemembered = 64;
+  // A place that moves, or the byte that stands there.
+  struct Kept {
+    std::uint8_t base;
+    std::uint8_t radix;  // 1: `base` is the byte; none is larger than 64 in a text
+    bool operator==(const Kept&) const = default;
+  };
+
+  PrfKey key_;
+  Alphabet alphabet_;
+  Encoding encoding_;
+  std::size_t size_ = 0;  // 0: no shape is known, or none that is small enough
+  std::array<Kept, kMostRemembered> shape_;
+  std::uint64_t fillings_ = 0;
+  IntegerPermutation number_;
+};
 
 // Version and variant stay.
 void permute_uuid(const PrfKey& key, std::array<unsigned char, 16>& uuid);

@@ -8,7 +8,7 @@
 namespace branchfs::mask {
 
 struct Person {
-  std::string_view first, last, title, suffix;
+  std::string_view first, last;
 };
 
 Person person_of(const Call& call);

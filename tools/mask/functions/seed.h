@@ -48,7 +48,8 @@ class Key {
 
   [[nodiscard]] Seed seed(Form form, const void* value, std::size_t size) const {
     const auto i = static_cast<std::size_t>(form);
-    return {prf(choose_[i], value, size), prf(token_[i], value, size)};
+    const PrfPair both = prf(choose_[i], token_[i], value, size);
+    return {both.first, both.second};
   }
   // The key of a permutation: one for each domain (a foreign key class, a column).
   [[nodiscard]] PrfKey permutation(std::string_view domain) const {

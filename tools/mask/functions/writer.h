@@ -18,7 +18,9 @@ class Writer {
     if (size > 0) std::memcpy(data_ + size_, text.data(), size);
     size_ += size;
   }
-  void put(char c) { put(std::string_view{&c, 1}); }
+  void put(char c) {
+    if (size_ < kCapacity) data_[size_++] = c;
+  }
   // Decimal, with leading zeros up to `width`.
   void put_number(std::uint64_t number, int width = 1) {
     char digits[20];

@@ -25,7 +25,8 @@ extern "C" {
 
 namespace branchfs::mask::server {
 
-const Key& session_key();  // an error when there is none
+const Key& session_key();    // an error when there is none
+std::uint64_t key_number();  // of the session's keys, from 1: what was made with another is stale
 const Seed& row_seed();    // an error before begin()
 bool wants_token();
 // The how-manieth call of this function since begin(). `name`: name_hash.

@@ -28,7 +28,8 @@ struct Counter {
 
 struct Session {
   bool has_key, has_seed, unique_token, wipes;
-  std::uint64_t row;  // counts begin(): a counter of another row is stale
+  std::uint64_t keys;  // counts set_key()
+  std::uint64_t row;   // counts begin(): a counter of another row is stale
   Counter counters[64];
   Key key;
   Seed seed;
@@ -223,6 +224,8 @@ const Key& session_key() {
   return session.key;
 }
 
+std::uint64_t key_number() { return session.keys; }
+
 const Seed& row_seed() {
   if (!session.has_seed) {
     ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -300,6 +303,7 @@ BRANCHFS_FUNCTION(set_key) {
   const bytea* bytes = PG_GETARG_BYTEA_PP(0);
   server::session.key = branchfs::mask::Key(reinterpret_cast<const unsigned char*>(VARDATA_ANY(bytes)));
   server::session.has_key = true;
+  ++server::session.keys;
   server::session.has_seed = false;
   PG_RETURN_VOID();
 }
