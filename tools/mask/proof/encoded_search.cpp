@@ -3,6 +3,7 @@
 #include <array>
 #include <bit>
 #include <cstring>
+#include <utility>
 
 #include "tools/mask/proof/encodings.h"
 
@@ -40,6 +41,24 @@ constexpr std::array<std::uint8_t, 256> kBase64 = base64_values();
 // A q-gram of which the first byte came first, as they would be loaded from memory (of a little-endian machine, as everywhere here).
 std::uint64_t as_loaded(std::uint64_t first_uppermost) { return __builtin_bswap64(first_uppermost << (64 - kGramBits)); }
 
+// Which of a run's bits may begin a byte is not known: every second one. Of the bytes of each of these four ways to cut, every second one's
+// q-gram is looked up: those that begin with bits 0, 2, 4 and 6 of each 16. A pattern has one or more bytes before and after the q-gram, and of
+// its outermost bytes up to four bits may be in digits that are not the run's: the q-gram is the run's.
+// Bit k: the q-gram at bit 2k of the digit, for the digit's place in each 48 bits.
+constexpr std::size_t kDigitsTogether = 8;
+constexpr std::array<unsigned, kDigitsTogether> starting_bits() {
+  std::array<unsigned, kDigitsTogether> out{};
+  for (unsigned digit = 0; digit < out.size(); ++digit) {
+    for (unsigned k = 0; k < 3; ++k) out[digit] |= ((6 * digit + 2 * k) % 16 <= 6 ? 1U : 0U) << k;
+  }
+  return out;
+}
+constexpr std::array<unsigned, kDigitsTogether> kStarting = starting_bits();
+static_assert(PatternSearch::kStride == 2);
+
+// `bits`: the last digits up to one, kBase64Gram of them.
+std::uint64_t gram_of(std::uint64_t bits, unsigned skip) { return as_loaded(bits >> (6 * kBase64Gram - kGramBits - skip)); }
+
 // Where `needle` is expected; false also when it would lie outside.
 bool stands_at(std::span<const std::byte> bytes, std::ptrdiff_t at, const SecretBytes& needle) {
   if (at < 0 || static_cast<std::size_t>(at) > bytes.size() || needle.size() > bytes.size() - static_cast<std::size_t>(at)) return false;
@@ -54,6 +73,7 @@ struct Look {
   [[nodiscard]] unsigned char byte(std::size_t at) const { return static_cast<unsigned char>(bytes[at]); }
   [[nodiscard]] bool hex(std::uint64_t gram, std::size_t at) const;
   [[nodiscard]] bool base64(std::uint64_t gram, std::size_t bit) const;
+  [[nodiscard]] bool base64_digits(std::uint64_t before, std::size_t from, std::size_t to, std::size_t begin) const;
   [[nodiscard]] bool utf16(std::uint64_t gram, std::size_t at) const;
 };
 
@@ -87,6 +107,19 @@ bool Look::base64(std::uint64_t gram, std::size_t bit) const {
   });
 }
 
+// The q-grams that begin in the digits [from, to) of a run that begins at `begin`, one by one; `before`: the digits before the last of the first one.
+bool Look::base64_digits(std::uint64_t before, std::size_t from, std::size_t to, std::size_t begin) const {
+  for (std::size_t at = from; at < to; ++at) {
+    before = before << 6U | kBase64[byte(at + kBase64Gram - 1)];
+    for (unsigned k = 0; k < 3; ++k) {
+      if ((kStarting[(at - begin) % kDigitsTogether] >> k & 1U) == 0) continue;
+      const std::uint64_t gram = gram_of(before, 2 * k);
+      if (search.may_have(gram) && !base64(gram, at * 6 + 2 * k)) return false;
+    }
+  }
+  return true;
+}
+
 // The q-gram's first character's byte that is not zero is at `at`.
 bool Look::utf16(std::uint64_t gram, std::size_t at) const {
   return search.with_gram(gram, [&](std::uint32_t id, std::string_view text, std::size_t gram_at) {
@@ -103,14 +136,16 @@ bool Look::utf16(std::uint64_t gram, std::size_t at) const {
   });
 }
 
-// In a maximal run of hex digits.
+// In a maximal run of hex digits. Of the bytes, for either way in which the digits may be paired, every second one's q-gram is looked up.
 bool find_hex(const Look& look, std::size_t begin, std::size_t end) {
+  static_assert(PatternSearch::kStride == 2);
+  const PatternSearch::Filter may_have(look.search);
   std::uint64_t nibbles = 0;
   for (std::size_t i = begin; i < end; ++i) {
     nibbles = nibbles << 4U | kHex[look.byte(i)];
-    if (i - begin + 1 < kHexGram) continue;
+    if (i - begin + 1 < kHexGram || (i - begin + 1 - kHexGram) % 4 >= 2) continue;
     const std::uint64_t gram = as_loaded(nibbles);
-    if (look.search.may_have(gram) && !look.hex(gram, i + 1 - kHexGram)) return false;
+    if (may_have(gram) && !look.hex(gram, i + 1 - kHexGram)) return false;
   }
   return true;
 }
@@ -128,43 +163,51 @@ bool find_hex_runs(const Look& look, std::size_t begin, std::size_t end) {
   return true;
 }
 
-// Two bytes or more of a pattern stand before the q-gram that is looked for here (an even number, and not none), one or more after it; of the
-// outermost bytes up to four bits may be in digits that are not the run's. So the first q-gram begins with the third digit, and the last one
-// has kBase64Gram digits.
 bool find_base64(const Look& look, std::size_t begin, std::size_t end) {
-  constexpr std::size_t kFirst = 2;
-  static_assert(PatternSearch::kStride == 2);
+  const PatternSearch::Filter may_have(look.search);
   std::uint64_t bits = 0;
-  for (std::size_t i = 0; i < kBase64Gram - 1; ++i) bits = bits << 6U | kBase64[look.byte(begin + kFirst + i)];
-  for (std::size_t i = begin + kFirst + kBase64Gram - 1; i < end; ++i) {
-    bits = bits << 6U | kBase64[look.byte(i)];
-    for (unsigned skip = 0; skip <= (i + 1 < end ? 4U : 0U); skip += 2) {
-      const std::uint64_t gram = as_loaded(bits >> (6 * kBase64Gram - kGramBits - skip));
-      if (look.search.may_have(gram) && !look.base64(gram, (i + 1 - kBase64Gram) * 6 + skip)) return false;
-    }
+  for (std::size_t i = begin; i < begin + kBase64Gram - 1; ++i) bits = bits << 6U | kBase64[look.byte(i)];
+  std::size_t first = begin;  // of the kBase64Gram digits
+  // All of eight digits at once, because hardly any passes.
+  for (; first + kBase64Gram - 1 + kDigitsTogether <= end; first += kDigitsTogether) {
+    const std::uint64_t before = bits;
+    bool any = false;
+    [&]<std::size_t... kDigit>(std::index_sequence<kDigit...>) {
+      auto digit = [&]<std::size_t kAt>() {
+        bits = bits << 6U | kBase64[look.byte(first + kBase64Gram - 1 + kAt)];
+        if constexpr ((kStarting[kAt] & 1U) != 0) any |= may_have(gram_of(bits, 0));
+        if constexpr ((kStarting[kAt] & 2U) != 0) any |= may_have(gram_of(bits, 2));
+        if constexpr ((kStarting[kAt] & 4U) != 0) any |= may_have(gram_of(bits, 4));
+      };
+      (digit.template operator()<kDigit>(), ...);
+    }(std::make_index_sequence<kDigitsTogether>());
+    if (any && !look.base64_digits(before, first, first + kDigitsTogether, begin)) return false;
   }
-  return true;
+  return look.base64_digits(bits, first, end - kBase64Gram + 1, begin);
 }
 
 }  // namespace
 
 bool find_in_digits(const PatternSearch& search, std::span<const std::byte> bytes, std::size_t begin, std::size_t end,
                     const FoundEncoded& found) {
-  if (end - begin < kLeastBase64) return true;
+  if (search.empty() || end - begin < kLeastBase64) return true;
   const Look look{search, bytes, found};
   return find_base64(look, begin, end) && (end - begin < kLeastHex || find_hex_runs(look, begin, end));
 }
 
 bool find_in_alternating(const PatternSearch& search, std::span<const std::byte> bytes, std::size_t begin, std::size_t end,
                          const FoundEncoded& found) {
+  if (search.empty()) return true;
   const Look look{search, bytes, found};
+  const PatternSearch::Filter may_have(search);
+  constexpr std::size_t kGramUnits = 2 * (PatternSearch::kGram - 1);  // bytes from the first to the last of a q-gram's characters
   std::uint64_t characters = 0;
   const std::size_t first = bytes[begin] == std::byte{0} ? begin + 1 : begin;
   for (std::size_t i = first; i < end; i += 2) {
     characters = characters << 8U | look.byte(i);
-    if (i - first < 2 * (PatternSearch::kGram - 1)) continue;
+    if (i - first < kGramUnits || (i - first - kGramUnits) % (2 * PatternSearch::kStride) != 0) continue;
     const std::uint64_t gram = as_loaded(characters);
-    if (search.may_have(gram) && !look.utf16(gram, i - 2 * (PatternSearch::kGram - 1))) return false;
+    if (may_have(gram) && !look.utf16(gram, i - kGramUnits)) return false;
   }
   return true;
 }

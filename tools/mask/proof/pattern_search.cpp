@@ -256,7 +256,7 @@ bool PatternSearch::with_gram(std::uint64_t gram, const Visit& visit) const {
   return for_each_entry(table_hash(gram), [&](std::uint32_t entry) {
     for (const Entry* e = &entries_[entry];; ++e) {
       const Pattern& p = patterns_[e->pattern];
-      if (e->gram_at % kStride == 0 && !visit(p.id, {text(p), p.size}, e->gram_at)) return false;
+      if (!visit(p.id, {text(p), p.size}, e->gram_at)) return false;
       if (e->last) return true;
     }
   });

@@ -36,13 +36,23 @@ class PatternSearch {
   // Occurrences in `bytes` whose q-grams are at positions [from, to); all of them for [0, bytes.size()). False when `found` stopped it.
   bool find(std::span<const std::byte> bytes, std::size_t from, std::size_t to, const Found& found) const;
 
-  // For who makes the bytes one by one and looks at every position: whether the q-gram (the kGram low bytes) may be a pattern's; rarely wrong,
-  // never for a pattern's.
-  [[nodiscard]] bool may_have(std::uint64_t gram) const {
-    const std::uint64_t hash = filter_hash(gram);
-    return !empty() && passes(filter_[hash >> filter_shift_], hash);
-  }
-  // The patterns for which it stands at every position, and where in them it is. False when `visit` stopped it.
+  // For who makes the bytes one by one: whether the q-gram (the kGram low bytes) may be a pattern's; rarely wrong, never for a pattern's. Not of
+  // an empty set.
+  class Filter {
+   public:
+    explicit Filter(const PatternSearch& search) : words_(search.filter_.data()), shift_(search.filter_shift_) {}
+    bool operator()(std::uint64_t gram) const {
+      const std::uint64_t hash = filter_hash(gram);
+      return passes(words_[hash >> shift_], hash);
+    }
+
+   private:
+    const std::uint64_t* words_;
+    unsigned shift_;
+  };
+  [[nodiscard]] bool may_have(std::uint64_t gram) const { return !empty() && Filter(*this)(gram); }
+  // The patterns for which it stands, and where in them it is. Who looks at every kStride-th byte meets each occurrence once. False when `visit`
+  // stopped it.
   using Visit = std::function<bool(std::uint32_t id, std::string_view text, std::size_t gram_at)>;
   bool with_gram(std::uint64_t gram, const Visit& visit) const;
 
