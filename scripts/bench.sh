@@ -6,12 +6,12 @@ set -euo pipefail
 usage() {
   cat <<'TEXT'
 usage: scripts/bench.sh [--quick] [--only NAME]... [--side SIDE]... [--rounds N] [--out DIR] [--build DIR] [--scratch DIR]
-  --quick        small data, two rounds, the plain directory and branchfs alone in most workloads: minutes, for a direction
+  --quick        small data, few rounds, the plain directory and branchfs alone in most workloads: ten minutes, for a direction
   --only NAME    only this workload: create, ready, pgbench, scan, bulk, checkpoint, depth, growth, scale, import, latency,
                  masking, micro
   --side SIDE    only this side, besides the one it is compared with: branchfs, branchfs-uring, branchfs-own, overlayfs,
                  fuse-overlayfs, btrfs, xfs, cp, pg_basebackup, branchfs-url, createdb
-  --rounds N     counted rounds (default: 5 after a warm-up; with --quick 2 without)
+  --rounds N     counted rounds (default: 5 after a warm-up, with --quick 2 without one; fewer where little varies)
   --out DIR      where results go (default: build/bench/results, with --quick build/bench/results-quick);
                  a round that is there already is not measured again
   --build DIR    measure this build instead of making one in build/bench

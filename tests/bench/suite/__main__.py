@@ -111,7 +111,7 @@ def parse(words):
     parser.add_argument("--only", metavar="NAME", action="append", choices=workloads.ORDER,
                         help=f"only this workload (may be repeated): {', '.join(workloads.ORDER)}")
     parser.add_argument("--side", metavar="SIDE", action="append", help="only this side (may be repeated); the plain directory is always one")
-    parser.add_argument("--rounds", type=int, help="counted rounds (default: 5; with --quick 2)")
+    parser.add_argument("--rounds", type=int, help="counted rounds (default: 5, with --quick 2; fewer where little varies)")
     parser.add_argument("--out", metavar="DIR", required=True, help="where results go; what is there already is not measured again")
     parser.add_argument("--build", metavar="DIR", required=True, help="the build to measure")
     parser.add_argument("--scratch", metavar="DIR", default="/var/tmp", help="where the data lies (default: %(default)s)")
@@ -125,8 +125,6 @@ def parse(words):
 
 def plan(bench, arguments, results, sides):
     """[(workload, round, sides to measure)] of what is not in the results."""
-    warm_ups = 0 if arguments.quick else 1
-    counted = arguments.rounds or (2 if arguments.quick else 5)
     todo = []
     for name in workloads.ORDER:
         if arguments.only and name not in arguments.only:
@@ -137,7 +135,12 @@ def plan(bench, arguments, results, sides):
             results.meta["skipped"][name] = reason
             continue
         of = [side for side in sides if side.name in workload.sides and wanted(side, workload, arguments)]
-        for number in range(1 - warm_ups, counted + 1):
+        if not of:
+            continue
+        fewer, usual = (1, 2) if arguments.quick else (3, 5)
+        counted = arguments.rounds or (fewer if workload.few_rounds else usual)
+        warm_up = not (arguments.quick or workload.few_rounds)
+        for number in range(0 if warm_up else 1, counted + 1):
             missing = [side for side in of if not results.has(name, side.name, number)]
             if missing:
                 # A side alone has nothing to be compared with.
@@ -150,15 +153,16 @@ def wanted(side, workload, arguments):
         return True
     if arguments.side:
         return side.name in arguments.side
-    return side.in_quick or not arguments.quick or workload.all_in_quick
+    return not side.asked_for_only and (side.in_quick or not arguments.quick or workload.all_in_quick)
 
 
 def available(bench, results, arguments):
-    """The sides that this machine has; the others' reasons are noted."""
+    """The sides that are wanted by some workload and that this machine has; the others' reasons are noted."""
     sides = []
+    chosen = [workloads.load(name) for name in arguments.only or workloads.ORDER]
     for kind in SIDES:
         side = kind(bench)
-        if arguments.side and side.name not in arguments.side and side.name not in ("ext4", "cp"):
+        if not any(side.name in workload.sides and wanted(side, workload, arguments) for workload in chosen):
             continue
         reason = side.why_not()
         if reason:
@@ -175,7 +179,7 @@ def measure(bench, arguments, results):
         results.meta["skipped"]["everything from a cold cache"] = reason
     todo = plan(bench, arguments, results, available(bench, results, arguments))
     results.save_meta()
-    seconds = sum(workload.estimate(bench) * len(of) for workload, _, of in todo)
+    seconds = sum(workload.estimate(bench, side) for workload, _, of in todo for side in of)
     print(f"bench: {len(todo)} rounds to measure, about {max(1, round(seconds / 60))} minutes; results go to {results.directory}", flush=True)
     for workload, number, of in todo:
         kind = "warm-up" if number == 0 else f"round {number}"
@@ -191,12 +195,24 @@ def measure(bench, arguments, results):
     return report.write(results, arguments.only)
 
 
+def check_scratch(arguments):
+    """Memory is no disk; and a run that fills the disk measures nothing."""
+    kind = run("findmnt", "-no", "FSTYPE", "--target", arguments.scratch).strip()
+    if kind in ("tmpfs", "ramfs"):
+        raise Failed(f"cannot measure in {arguments.scratch}: it is {kind} (give --scratch a directory on a disk)")
+    free, wanted_gib = shutil.disk_usage(arguments.scratch).free >> 30, 12 if arguments.quick else 60
+    if free < wanted_gib and not arguments.only:
+        raise Failed(f"cannot measure in {arguments.scratch}: {free} GiB are free, a run needs up to {wanted_gib} (give another --scratch)")
+
+
 def main():
     arguments = parse(sys.argv[1:])
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a shell started it in the background
-    scratch = Scratch(arguments.scratch)
+    scratch = None
     try:
+        check_scratch(arguments)
+        scratch = Scratch(arguments.scratch)
         bench = Bench(arguments, scratch)
         results = Results(arguments.out)
         results.begin(facts(scratch.path, bench.programs, bench.pgbin), {"quick": arguments.quick})
@@ -210,7 +226,8 @@ def main():
         return 130
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        scratch.close()
+        if scratch:
+            scratch.close()
 
 
 sys.exit(main())

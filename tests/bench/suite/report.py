@@ -65,30 +65,72 @@ def cell(line, side):
     return text
 
 
-def verdict(line, sides):
-    """The goal, and whether branchfs (its fastest transport) reaches it."""
-    goal = line["goal"]
-    ours = [line["sides"][side] for side in sides if side.startswith("branchfs") and side in line["sides"]]
-    if goal["at_least"] is not None:
-        reached = [of["ratio"]["median"] for of in ours if "ratio" in of]
-        sign = "" if not reached else (" ✓" if max(reached) >= goal["at_least"] else " ✗")
-        return f"≥ {goal['at_least']:.2f}{sign}"
-    if goal["at_most"] is not None:
-        reached = [of["median"] for of in ours]
-        sign = "" if not reached else (" ✓" if min(reached) <= goal["at_most"] else " ✗")
-        return f"≤ {number(goal['at_most'], line['unit'])}{sign}"
-    return ""
+def best(line, figure_of):
+    """The side of ours that is best in a figure, and its value, or None: goals are reached by one of our transports."""
+    workload = workloads.load(line["workload"])
+    found = [(figure_of(line["sides"][side]), side) for side in workload.ours if side in line["sides"]]
+    found = [pair for pair in found if pair[0] is not None]
+    if not found:
+        return None
+    lower = line["goal"]["at_least"] is None
+    value, side = min(found) if lower else max(found)
+    return side, value
+
+
+def ratio_of(side):
+    return side["ratio"]["median"] if "ratio" in side else None
+
+
+def judged(line):
+    """(goal as text, what was measured as text, whether it is reached), or None without a goal or a measurement."""
+    least, most = line["goal"]["at_least"], line["goal"]["at_most"]
+    if least is not None and (found := best(line, ratio_of)):
+        return f"≥ {least:.2f}", f"{found[1]:.2f} ({found[0]})", found[1] >= least
+    if most is not None and (found := best(line, lambda side: side["median"])):
+        return f"≤ {number(most, line['unit'])}", f"{number(found[1], line['unit'])} ({found[0]})", found[1] <= most
+    return None
+
+
+def sign(reached):
+    return "✓" if reached else "✗"
+
+
+def goals(lines):
+    """The table of everything that has a goal, first."""
+    out = ["## Goals", "", "| what | goal | measured | |", "|---|---|---|---|"]
+    for line in lines:
+        found = judged(line)
+        if found:
+            out.append(f"| {workloads.load(line['workload']).title}: {line['title']} | {found[0]} | {found[1]} | {sign(found[2])} |")
+    for other in ("overlayfs", "fuse-overlayfs", "btrfs", "xfs"):
+        against = [line for line in lines if line["figure"] in workloads.load(line["workload"]).writes and other in line["sides"]]
+        out += ahead(f"ahead of {other} in every write workload", against, [other])
+    out += ahead("first answer sooner than every copying way", [line for line in lines if (line["workload"], line["figure"]) == ("ready", "ready")],
+                 ["cp", "pg_basebackup", "createdb"])
+    return out + [""]
+
+
+def ahead(what, lines, others):
+    """A row: in how many of these figures ours is at least as fast as the others, and where it is not."""
+    behind, compared = [], 0
+    for line in lines:
+        ours = [line["sides"][side]["median"] for side in workloads.load(line["workload"]).ours if side in line["sides"]]
+        theirs = [line["sides"][side]["median"] for side in others if side in line["sides"]]
+        if ours and theirs:
+            compared += 1
+            higher = line["higher_is_better"]
+            first, second = (max(ours), max(theirs)) if higher else (min(ours), min(theirs))
+            if (first < second) if higher else (first > second):
+                behind.append(f"{line['title']} ({number(first, line['unit'])}, there {number(second, line['unit'])})")
+    if not compared:
+        return []
+    return [f"| {what} | {compared} of {compared} | {compared - len(behind)}{'; behind in ' + ', '.join(behind) if behind else ''} "
+            f"| {sign(not behind)} |"]
 
 
 def markdown(results, lines, plotted=(), only=None):
     """The report, or the tables of some workloads alone."""
-    machine, settings = results.meta["machine"], results.meta["settings"]
-    out = ["# Benchmark", "", "| | |", "|---|---|"]
-    out += [f"| {key.replace('_', ' ')} | {value} |" for key, value in {**machine, **settings}.items()]
-    out += ["", "Median (least – greatest) of the counted rounds; **bold**: speed relative to the plain directory, the median "
-            "of the ratios of paired rounds (1 = as fast, above = faster), with least–greatest.", ""]
-    if only:
-        out = []
+    out = [] if only else head(results) + goals(lines)
     for name in only or workloads.ORDER:
         of = [line for line in lines if line["workload"] == name]
         if not of:
@@ -96,15 +138,24 @@ def markdown(results, lines, plotted=(), only=None):
         sides = list(dict.fromkeys(side for line in of for side in line["sides"]))
         known = workloads.load(name).sides
         sides.sort(key=lambda side: known.index(side) if side in known else -1)
-        goals = any(verdict(line, sides) for line in of)
         out += [f"## {workloads.load(name).title}", ""]
-        out += ["| | " + " | ".join(sides + (["goal"] if goals else [])) + " |", "|---" * (len(sides) + 1 + goals) + "|"]
-        out += [f"| {line['title']} | " + " | ".join([cell(line, side) for side in sides] + ([verdict(line, sides)] if goals else []))
-                + " |" for line in of]
+        out += ["| | " + " | ".join(sides) + " | goal |", "|---" * (len(sides) + 2) + "|"]
+        for line in of:
+            found = judged(line)
+            out.append(f"| {line['title']} | " + " | ".join(cell(line, side) for side in sides)
+                       + f" | {f'{found[0]} {sign(found[2])}' if found else ''} |")
         out += ["", f"![{workloads.load(name).title}]({name}.svg)", ""] if name in plotted else [""]
     if results.meta["skipped"] and not only:
         out += ["## Not measured", ""] + [f"- {what}: {why}" for what, why in results.meta["skipped"].items()] + [""]
     return "\n".join(out)
+
+
+def head(results):
+    facts = {**results.meta["machine"], **results.meta["settings"]}
+    out = ["# Benchmark", "", "| | |", "|---|---|"] + [f"| {key.replace('_', ' ')} | {value} |" for key, value in facts.items()]
+    return out + ["", "Median (least–greatest) of the counted rounds. **Bold**: speed relative to the reference side (the plain directory; "
+                  "for imports `cp -a`; for depth a branch 1 deep), the median of the ratios of paired rounds, with least–greatest: 1 is as "
+                  "fast, more is faster. Sizes: bytes on the disk.", ""]
 
 
 def write(results, only):

@@ -9,7 +9,7 @@ from postgres import Server
 from system import drop_caches, read_whole, why_no_cold_cache
 
 # Sides that give a data directory to start a server on.
-EVERY_DIRECTORY = ("ext4", "branchfs", "branchfs-own", "branchfs-uring", "overlayfs", "fuse-overlayfs", "btrfs", "xfs")
+EVERY_DIRECTORY = ("plain", "branchfs", "branchfs-uring", "branchfs-own", "overlayfs", "fuse-overlayfs", "btrfs", "xfs")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,14 +38,17 @@ class Workload:
     title: str
     figures: dict
     sides: tuple
-    reference: str | None = "ext4"  # the side that ratios are formed with
+    reference: str | None = "plain"  # the side that ratios are formed with
     all_in_quick = False            # --quick leaves out no side
+    few_rounds = False              # long, or what hardly varies: 3 counted rounds, with --quick 1
+    ours = ("branchfs", "branchfs-uring")  # goals are judged by the better of these
+    writes: tuple = ()              # figures in which no other filesystem is to be ahead
 
     def why_not(self, bench):
         return None
 
-    def estimate(self, bench):
-        """Seconds that one round of one side takes on a small machine."""
+    def estimate(self, bench, side):
+        """Seconds that one round of a side takes on a small machine."""
         raise NotImplementedError
 
     def round(self, bench, sides, number):

@@ -1,8 +1,12 @@
 """A branch of a branch of a branch …, each of which wrote something: what 64 of them below cost, before and after pack."""
 
-from postgres import Server
+import os
+from random import Random
+
 from sides import BranchFs
+from system import run
 from workload import Figure, Step, Turns
+from workloads.latency import largest_file
 from workloads.pgbench import warm
 
 DEPTH = 64
@@ -12,7 +16,9 @@ class Depth(Turns):
     name = "depth"
     title = "a branch 64 deep"
     reference = "depth-1"
+    ours = ("depth-64",)
     sides = ("branchfs",)
+    few_rounds = True
     figures = {
         "tpcb": Figure("TPC-B, 4 clients", "tps", True, at_least=0.90),
         "select_cached": Figure("select-only in cache, 4 clients", "tps", True, at_least=0.90),
@@ -24,8 +30,8 @@ class Depth(Turns):
     def scale(self, bench):
         return 4 if bench.quick else 20
 
-    def estimate(self, bench):
-        return 60 if bench.quick else 150
+    def estimate(self, bench, side):
+        return 70 if bench.quick else 110
 
     def steps(self, bench):
         seconds = 3 if bench.quick else 5
@@ -45,45 +51,46 @@ class Depth(Turns):
     def round(self, bench, sides, number):
         (side,) = sides
         parents = bench.once(("depth", side.name), lambda: self._chain(bench, side))
-        return super().round(bench, [Level(bench, side, level, parent) for level, parent in parents.items()], number)
+        return super().round(bench, [Level(bench, side, level, *place) for level, place in parents.items()], number)
 
     def _chain(self, bench, side):
-        """Two chains, the second packed: {name of the side in the results: branch to fork}."""
-        return {"depth-1": side.base(self.scale(bench)), "depth-64": self._descend(bench, side, "deep"),
-                "depth-64-packed": self._pack(side, self._descend(bench, side, "packed"))}
+        """{name in the results: (store, branch to fork)}. The packed chain is a copy: pack changes what all branches share."""
+        tip = self._descend(bench, side)
+        packed = side.home / "store-packed"
+        run("cp", "-a", side.store, packed)
+        copy = Level(bench, side, "depth-64-packed", packed, tip)
+        # What is open is packed once somebody branches from it.
+        copy.command("create", "packed-tip", "--from", tip)
+        copy.command("pack", "packed-tip")
+        return {"depth-1": (side.store, side.base(self.scale(bench))), "depth-64": (side.store, tip),
+                "depth-64-packed": (packed, "packed-tip")}
 
-    def _descend(self, bench, side, prefix):
+    def _descend(self, bench, side):
+        """Each level makes some of the table's pages its own, as they are: all levels show the same."""
         parent = side.base(self.scale(bench))
-        rows = 100_000 * self.scale(bench)
+        random = Random(1)
         # The fork of the last one is level 64.
         for level in range(1, DEPTH):
-            name = f"{prefix}{level}"
+            name = f"deep{level}"
             side.command("create", name, "--from", parent)
-            server = Server(bench, side.mount(name), settings={"fsync": "off", "max_wal_size": "64MB", "min_wal_size": "32MB"})
-            server.start()
-            server.sql(f"UPDATE pgbench_accounts SET abalance = {level} WHERE aid IN "
-                       f"(SELECT 1 + (i * 7919::bigint + {level} * 104729) % {rows} FROM generate_series(1, {rows // 500}) i)")
-            server.stop()
+            with open(largest_file(side.mount(name)), "r+b", buffering=0) as file:
+                blocks = os.fstat(file.fileno()).st_size // 8192
+                for block in random.sample(range(blocks), blocks // DEPTH):
+                    os.pwrite(file.fileno(), os.pread(file.fileno(), 8192, block * 8192), block * 8192)
+                os.fsync(file.fileno())
             side.umount(name)
             parent = name
         return parent
-
-    def _pack(self, side, name):
-        # What is open is packed once somebody branches from it.
-        side.command("create", f"{name}-tip", "--from", name)
-        side.command("pack", f"{name}-tip")
-        return f"{name}-tip"
 
 
 class Level(BranchFs):
     """Forks of one branch, under a name of its own in the results."""
 
-    def __init__(self, bench, side, name, parent):
+    def __init__(self, bench, side, name, store, parent):
         super().__init__(bench)
-        self.name, self._parent = name, parent
-        self.home, self.store, self.environment = side.home, side.store, side.environment
+        self.name, self.home, self.store, self._parent = name, side.home, store, parent
+        self.environment["BRANCHFS_STORE"] = str(store)
         self.mount_options = side.mount_options
-        self.reference = name == "depth-1"
 
     def fork(self, key, name):
         return super().fork(key, f"{name}-{self.name}")

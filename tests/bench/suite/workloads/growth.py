@@ -12,19 +12,20 @@ class Growth(Workload):
     name = "growth"
     title = "bytes added by changes (with write-ahead log; a plain directory's: the whole copy)"
     sides = EVERY_DIRECTORY
+    few_rounds = True
     figures = {
         "fresh": Figure("a fresh copy", "bytes"),
-        **{f"update_{share}": Figure(f"after UPDATE of {share} % of the rows, chosen at random", "bytes") for share in SHARES},
-        **{f"update_{share}_packed": Figure("the same, packed", "bytes") for share in SHARES},
+        **{f"update_{share}{packed}": Figure(f"after UPDATE of {share} % of the rows, chosen at random{', packed' if packed else ''}",
+                                             "bytes") for share in SHARES for packed in ("", "_packed")},
         "hour": Figure("after an hour of TPC-B at 10 transactions a second", "bytes"),
-        "hour_packed": Figure("the same, packed", "bytes"),
+        "hour_packed": Figure("after an hour of TPC-B at 10 transactions a second, packed", "bytes"),
     }
 
     def scale(self, bench):
-        return 4 if bench.quick else 20
+        return 4 if bench.quick else 10
 
-    def estimate(self, bench):
-        return 15 if bench.quick else 60
+    def estimate(self, bench, side):
+        return 14 if bench.quick else 25
 
     def round(self, bench, sides, number):
         rows = 100_000 * self.scale(bench)

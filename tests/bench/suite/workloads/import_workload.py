@@ -29,8 +29,8 @@ class Import(Workload):
     def scale(self, bench):
         return 20 if bench.quick else 50
 
-    def estimate(self, bench):
-        return 8 if bench.quick else 16
+    def estimate(self, bench, side):
+        return 8 if bench.quick else 12
 
     def round(self, bench, sides, number):
         source = bench.new_directory("source")

@@ -20,15 +20,14 @@ class Latency(Workload):
     name = "latency"
     title = "latency of single operations"
     sides = tuple(side for side in EVERY_DIRECTORY if side != "branchfs-own")
-    all_in_quick = True
     figures = {f"{operation}_{share}": Figure(f"{text}, {share}", "us")
                for operation, text in OPERATIONS.items() for share in ("p50", "p95", "p99")}
 
     def scale(self, bench):
         return 4 if bench.quick else 10
 
-    def estimate(self, bench):
-        return 6 if bench.quick else 12
+    def estimate(self, bench, side):
+        return 5 if bench.quick else 8
 
     def round(self, bench, sides, number):
         name = f"latency{number}"

@@ -11,6 +11,7 @@ class Micro(Workload):
     title = "micro benchmarks"
     reference = None
     sides = ("branchfs",)
+    few_rounds = True
     figures = {
         "map_lookup_uniform": Figure("block map: lookup in an untouched file", "ns"),
         "map_lookup_mixed": Figure("block map: lookup in a file of 1 GiB with 100,000 blocks of its own", "ns"),
@@ -28,7 +29,7 @@ class Micro(Workload):
     def why_not(self, bench):
         return None if bench.program("engine-bench", may_lack=True) else "engine-bench is not built (libbenchmark-dev)"
 
-    def estimate(self, bench):
+    def estimate(self, bench, side):
         return 15
 
     def round(self, bench, sides, number):

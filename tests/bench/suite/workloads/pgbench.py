@@ -7,6 +7,7 @@ class Pgbench(Turns):
     name = "pgbench"
     title = "pgbench"
     sides = EVERY_DIRECTORY
+    writes = ("tpcb_1", "tpcb_4", "tpcb_16")
     figures = {
         "tpcb_1": Figure("TPC-B, 1 client", "tps", True),
         "tpcb_4": Figure("TPC-B, 4 clients", "tps", True, at_least=0.90),
@@ -19,7 +20,7 @@ class Pgbench(Turns):
         return 20 if bench.quick else 50
 
     def steps(self, bench):
-        seconds, repeats = (3, 2) if bench.quick else (5, 3)
+        seconds, repeats = (2, 2) if bench.quick else (4, 2)
 
         def clients(count, *more):
             threads = min(count, 2)
@@ -35,8 +36,8 @@ class Pgbench(Turns):
             Step("tpcb_1", clients(1, "-T", seconds), repeats),
         ]
 
-    def estimate(self, bench):
-        return 45 if bench.quick else 90
+    def estimate(self, bench, side):
+        return 22 if bench.quick else 48
 
 
 def warm(server, _):

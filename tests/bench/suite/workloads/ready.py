@@ -13,7 +13,8 @@ OWN = {name: None for name in ("shared_buffers", "max_wal_size", "min_wal_size",
 class Ready(Workload):
     name = "ready"
     title = "time to a server that answers"
-    sides = tuple(side for side in EVERY_DIRECTORY if side != "branchfs-own") + ("cp", "pg_basebackup", "createdb")
+    # Which transport the command uses is its own to choose.
+    sides = tuple(side for side in EVERY_DIRECTORY if side not in ("branchfs-own", "branchfs-uring")) + ("cp", "pg_basebackup", "createdb")
     all_in_quick = True
     figures = {
         "ready": Figure("copy or branch, start, first answer (plain directory: pg_ctl start alone)", "s"),
@@ -24,8 +25,8 @@ class Ready(Workload):
     def scale(self, bench):
         return 20 if bench.quick else 50
 
-    def estimate(self, bench):
-        return 4 if bench.quick else 6
+    def estimate(self, bench, side):
+        return 3 if bench.quick else 4
 
     def round(self, bench, sides, number):
         name = f"ready{number}"
@@ -37,7 +38,7 @@ class Ready(Workload):
                 figures[side.name] = self._command(bench, side, name)
             else:
                 figures[side.name] = self._start(bench, side, name)
-        plain = figures.get("ext4", {}).get("ready")
+        plain = figures.get("plain", {}).get("ready")
         for side in sides:
             if plain and side.name.startswith("branchfs"):
                 figures[side.name]["of_limit"] = figures[side.name]["ready"] / (1.3 * plain + 0.05)

@@ -24,8 +24,8 @@ class Scan(Turns):
             Step("warm", scan, repeats=3, before=scan),
         ]
 
-    def estimate(self, bench):
-        return 10 if bench.quick else 20
+    def estimate(self, bench, side):
+        return 6 if bench.quick else 10
 
 
 WORKLOAD = Scan()
