@@ -15,7 +15,7 @@ import report
 import workloads
 from results import Results
 from sides import SIDES
-from system import Failed, Scratch, facts, give_to_server_user, run, why_no_cold_cache
+from system import Failed, Scratch, facts, give_to_server_user, is_mounted, run, why_no_cold_cache
 
 
 class Bench:
@@ -95,9 +95,9 @@ class Bench:
     def stop_all(self):
         """Everything that the suite started and that still runs, each by its own handle."""
         undo = [(self.end_process, process) for process in self.processes]
-        undo += [(server.stop, "immediate") for server in self.servers]
+        undo += [(server.stop, "immediate") for server in self.servers if (server.data / "postmaster.pid").exists()]
         undo += [(side.command, "stop", name) for side, name in self.branches]
-        undo += [(umount,) for umount in reversed(list(self.mounts.values()))]
+        undo += [(umount,) for directory, umount in reversed(self.mounts.items()) if is_mounted(directory)]
         for action, *arguments in undo:
             try:
                 action(*arguments)

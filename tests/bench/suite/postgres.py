@@ -53,11 +53,12 @@ class Server:
     def start(self):
         options = dict(self._settings, unix_socket_directories=self.sockets)
         words = " ".join(f"-c {name}={value if value != '' else chr(39) * 2}" for name, value in options.items())
-        run(*as_server_user(self._bin / "pg_ctl", "-D", self.data, "-w", "-s", "-t", "120", "-l", self.sockets / "log",
-                            "-o", words, "start"), cwd="/")
+        # Noted before: an interruption must not leave it behind.
         if not self.running:
             self.running = True
             self._bench.servers.append(self)
+        run(*as_server_user(self._bin / "pg_ctl", "-D", self.data, "-w", "-s", "-t", "120", "-l", self.sockets / "log",
+                            "-o", words, "start"), cwd="/")
 
     def stop(self, mode="fast"):
         if not self.running:

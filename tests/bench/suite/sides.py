@@ -72,7 +72,7 @@ class BranchFs(Side):
         self.environment = dict(os.environ, BRANCHFS_STORE=str(self.store), PATH=f"{bench.programs}:{bench.pgbin}:{os.environ['PATH']}")
 
     def why_not(self):
-        return None if os.path.exists("/dev/fuse") else "no /dev/fuse here"
+        return None if os.access("/dev/fuse", os.R_OK | os.W_OK) else "no /dev/fuse here, or no right to open it"
 
     def command(self, *words):
         return run(self._bench.programs / "branchfs", *words, env=self.environment)
@@ -91,8 +91,8 @@ class BranchFs(Side):
     def mount(self, name):
         directory = self.home / name
         directory.mkdir(exist_ok=True)
-        self.command("mount", name, directory, "-o", self.mount_options)
         self._bench.mounts[directory] = lambda: self.command("umount", name)
+        self.command("mount", name, directory, "-o", self.mount_options)
         return directory
 
     def umount(self, name):
@@ -134,6 +134,8 @@ class BranchFsUring(BranchFs):
     mount_options = "io_uring"
 
     def why_not(self):
+        if reason := super().why_not():
+            return reason
         parameter = pathlib.Path("/sys/module/fuse/parameters/enable_uring")
         if not parameter.exists():
             return "this kernel has no FUSE over io_uring"
@@ -194,8 +196,8 @@ class OverlayFs(MountedSide):
         info = os.stat(lower)
         os.chown(place / "upper", info.st_uid, info.st_gid)
         options = f"lowerdir={lower},upperdir={place / 'upper'},workdir={place / 'work'}"
-        run(*self.mount_command(options), place / "data")
         self._bench.mounts[place / "data"] = lambda: self._umount(place / "data")
+        run(*self.mount_command(options), place / "data")
         return place / "data"
 
     def mount_command(self, options):
@@ -236,8 +238,8 @@ class LoopSide(MountedSide):
             file.truncate(LOOP_FILE_BYTES)
         run(*self.make, image)
         self.home.mkdir(mode=0o755)
-        run("mount", "-o", "loop", "-t", self.filesystem, image, self.home)
         self._bench.mounts[self.home] = lambda: self._umount(self.home)
+        run("mount", "-o", "loop", "-t", self.filesystem, image, self.home)
         self.home.chmod(0o755)
 
     def used(self):

@@ -168,8 +168,6 @@ def facts(scratch, programs, pgbin):
     memory = int(_first(r"^MemTotal:\s+(\d+)", _text("/proc/meminfo"), "0"))
     commit = _output("git", "-C", ROOT, "rev-parse", "--short=12", "HEAD").strip() or "unknown"
     changed = _output("git", "-C", ROOT, "status", "--porcelain", "--untracked-files=no", "--", "layers", "fs", "tools")
-    fuse = _output("ldd", programs / "mount.branchfs")
-    library = _first(r"libfuse3?\S* => (\S+)", fuse, "")
     uring = _text("/sys/module/fuse/parameters/enable_uring")
     return {
         "kernel": platform.release(),
@@ -179,7 +177,7 @@ def facts(scratch, programs, pgbin):
         "ram_mib": memory // 1024,
         "disk": disk_of(scratch),
         "filesystem": _output("findmnt", "-no", "FSTYPE,OPTIONS", "--target", scratch).strip(),
-        "libfuse": os.path.basename(os.path.realpath(library)) if library else "linked statically or unknown",
+        "libfuse": _first(r"libfuse ([^)\s]+)", _output(programs / "mount.branchfs", "--version")),
         "fuse_io_uring": {"Y": "on", "N": "off (/sys/module/fuse/parameters/enable_uring)"}.get(uring, "not in this kernel"),
         "postgres": _output(pgbin / "postgres", "--version").strip(),
         "branchfs": _output(programs / "branchfs", "--version").strip(),

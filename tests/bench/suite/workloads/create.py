@@ -37,6 +37,7 @@ class Create(Workload):
         "command_p99_live": Figure("`branchfs create`, p99, parent under pgbench", "s"),
         "pause_p50": Figure("longest transaction of the parent during a live create, p50", "s"),
         "pause_p99": Figure("longest transaction of the parent during a live create, p99", "s", at_most=0.030),
+        "frozen": Figure("longest time in which the parent's mount let nobody write, by its own count", "s"),
         "without_p50": Figure("the same in an equally long time without a create, p50", "s"),
         "without_p99": Figure("the same in an equally long time without a create, p99", "s"),
     }
@@ -82,8 +83,8 @@ class Create(Workload):
     def _live(self, bench, side, number):
         """Creates from a parent whose server commits without a break."""
         name, repeats, gap = f"live{number}", 20 if bench.quick else 50, 0.1
-        side.command("create", name, "--from", side.base(LIVE), "--start")
         bench.branches.append((side, name))
+        side.command("create", name, "--from", side.base(LIVE), "--start")
         url = side.command("url", name).strip()
         log = bench.new_directory("log")
         clients = bench.start_process(bench.pgbin / "pgbench", "-n", "-c", "4", "-j", "2", "-T", "3600", "-l",
@@ -103,12 +104,13 @@ class Create(Workload):
         finally:
             bench.end_process(clients)
         transactions = read_log(log)
+        frozen = int(re.search(r'"max_us": (\d+)', side.command("status", name, "--json")).group(1)) / 1e6
         side.command("delete", name, "--recursive")
         bench.branches.remove((side, name))
         pauses, others = longest(transactions, during), longest(transactions, beside)
         return {"store_p50_live": statistics.median(store), "command_p50_live": statistics.median(command),
                 "command_p99_live": percentile(command, 0.99), "pause_p50": statistics.median(pauses),
-                "pause_p99": percentile(pauses, 0.99), "without_p50": statistics.median(others),
+                "pause_p99": percentile(pauses, 0.99), "frozen": frozen, "without_p50": statistics.median(others),
                 "without_p99": percentile(others, 0.99)}
 
 
