@@ -59,10 +59,26 @@ Status replace_link(const std::string& path, const std::string& target) {
   return sync_directory(fs::path(path).parent_path().string());
 }
 
+// pg_wal on another disk, for one: a server on a copy would write where the original's does.
+Status refuse_directories_elsewhere(const std::string& dir) {
+  BFS_ASSIGN(const auto links, read_links(dir));
+  for (const Link& link : links) {
+    std::error_code ec;
+    const std::string target = (fs::path(dir) / link.target).lexically_normal().string();  // an absolute one is itself
+    if (is_below(target, dir) || !fs::is_directory(target, ec)) continue;
+    return make_error(Kind::refused,
+                      fmt::format("its {} is at {}, outside of the branch: those files are its parent's",
+                                  fs::path(link.path).filename().string(), link.target),
+                      "move it to where the link is, in the parent, and branch again");
+  }
+  return {};
+}
+
 }  // namespace
 
 Status settle_tablespaces(const std::string& dir, const Identity& owner, bool copied) {
   const ActAs as(owner);
+  if (copied) BFS_TRY(refuse_directories_elsewhere(dir));
   BFS_ASSIGN(const auto links, read_links(dir + "/pg_tblspc"));
   for (const Link& link : links) {
     if (is_below(link.target, dir)) continue;
