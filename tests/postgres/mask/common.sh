@@ -79,8 +79,8 @@ processes() {
 # no_trace NAME OBJECTS: after one more command nothing is left of NAME; the store holds OBJECTS as before.
 no_trace() {
   local name=$1
-  b list > "$work/list" 2> "$work/err" || fail "list: $(cat "$work/err")"
-  ! grep -qw -- "$name" "$work/list" || fail "there is a branch $name: $(grep -w -- "$name" "$work/list") $(cat "$work/err")"
+  b list > "$work/list" 2> "$work/list.err" || fail "list: $(cat "$work/list.err")"
+  ! grep -qw -- "$name" "$work/list" || fail "there is a branch $name: $(grep -w -- "$name" "$work/list") $(cat "$work/list.err")"
   local i
   for ((i = 0; i < 50; i++)); do [[ -n $(processes "/$name") ]] || break; sleep 0.1; done
   [[ -z $(processes "/$name") ]] || fail "processes of $name: $(ps -o pid,args -p "$(processes "/$name" | paste -sd,)")"

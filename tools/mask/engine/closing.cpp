@@ -11,6 +11,7 @@
 
 #include "tools/interrupt.h"
 #include "tools/mask/engine/steps.h"
+#include "tools/mask/module/module.h"
 #include "tools/mask/rules/expression.h"
 #include "tools/pg/control_file.h"
 #include "tools/pg/identity.h"
@@ -256,6 +257,18 @@ Status strip_configuration(const fs::path& path, Cleared& cleared) {
   return pg::write_file(path.string(), kept);
 }
 
+// What the run itself made, or has taken away: nobody could tell a branch that has it from one whose masking ended half-way.
+Status no_own_traces(pg::Session& session) {
+  BFS_ASSIGN(const auto rows, session.query(fmt::format(R"(
+    SELECT pg_catalog.string_agg(trace, ', ') FROM (
+      SELECT 'schema ' || nspname FROM pg_catalog.pg_namespace WHERE nspname = '{}' OR nspname ~ '^pg_(toast_)?temp_[0-9]+$'
+      UNION ALL SELECT DISTINCT 'labels of provider ' || provider FROM pg_catalog.pg_seclabel WHERE provider = 'anon') AS t (trace))",
+                                                        kSchema)));
+  if (rows[0][0].empty()) return {};
+  return make_error(Kind::refused, fmt::format("traces of masking are left in database {}: {}", session.target().database, rows[0][0]),
+                    "this is a defect of branchfs: please report it");
+}
+
 }  // namespace
 
 Status close_database(pg::Session& session, const Defaults& defaults, bool masked, Cleared& cleared) {
@@ -264,6 +277,7 @@ Status close_database(pg::Session& session, const Defaults& defaults, bool maske
   if (does_step("large-objects")) BFS_TRY(drop_large_objects(session, defaults, cleared));
   if (does_step("temporary")) BFS_TRY(drop_temporary(session));
   if (does_step("subscriptions")) BFS_TRY(clear_subscriptions(session, cleared));
+  if (does_step("structure")) BFS_TRY(no_own_traces(session));
   if (does_step("statistics")) BFS_TRY(renew_statistics(session));
   BFS_TRY(Interrupt::check());
   if (!does_step("catalogs")) return {};

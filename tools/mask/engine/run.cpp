@@ -200,6 +200,7 @@ Status Run::settle_other(Database& database) {
       findings_.push_back({Finding::Level::warning, database.name, "its tables stay as they are: no rule speaks of this database", ""});
       return {};
     case Policy::drop: {
+      if (!does_step("other-databases")) return {};
       BFS_ASSIGN(pg::Session session, branch_->connect(branch_->entrance() == database.name ? "template1" : branch_->entrance()));
       cleared_.done.push_back("database " + database.name);
       database.open = false;  // nobody can connect to it any more
@@ -383,7 +384,7 @@ Result<nlohmann::json> Run::close_and_prove() {
     BFS_ASSIGN(pg::Session entrance, branch_->connect(branch_->entrance()));
     BFS_TRY(flush_wal(entrance));
   }
-  if (does_step("catalogs") && does_step("shared-catalogs") && does_step("refresh")) BFS_TRY(check_all_changed(after, true));
+  if (does_step("structure")) BFS_TRY(check_all_changed(after, true));
   BFS_TRY(Interrupt::check());
   BFS_TRY(branch_->stop(pg::StopMode::fast));
   BFS_TRY(wipe_directory(branch_->server(), after, oids, template0, cleared_));

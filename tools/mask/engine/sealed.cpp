@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "tools/mask/engine/steps.h"
 #include "tools/pg/catalog.h"
 #include "tools/pg/first_start.h"
 
@@ -16,8 +17,32 @@ namespace {
 // Memory for sorting while indexes are rebuilt, of each connection.
 constexpr const char* kMaintenanceMemory = "256MB";
 
-std::vector<std::pair<std::string, std::string>> sealed_settings() {
-  return {
+// Settings of a database or a role win over the command line.
+constexpr const char* kDiscreetSession =
+    "SET log_min_messages = fatal; SET log_error_verbosity = terse; SET log_duration = off; "
+    "SET log_parameter_max_length = 0; SET log_parameter_max_length_on_error = 0; "
+    "SET debug_print_parse = off; SET debug_print_rewritten = off; SET debug_print_plan = off";
+
+using Settings = std::vector<std::pair<std::string, std::string>>;
+
+// No value in a log.
+void add_discreet_settings(Settings& settings) {
+  const Settings discreet = {
+      {"logging_collector", "off"},
+      {"log_destination", "stderr"},
+      {"log_min_messages", "fatal"},
+      {"log_min_error_statement", "panic"},
+      {"log_error_verbosity", "terse"},
+      {"log_statement", "none"},
+      {"log_min_duration_statement", "-1"},
+      {"log_parameter_max_length", "0"},
+      {"log_parameter_max_length_on_error", "0"},
+  };
+  settings.insert(settings.end(), discreet.begin(), discreet.end());
+}
+
+Settings sealed_settings() {
+  Settings settings = {
       // A crash destroys a sealed branch, so there is nothing that fsync could save.
       {"fsync", "off"},
       {"synchronous_commit", "off"},
@@ -38,21 +63,14 @@ std::vector<std::pair<std::string, std::string>> sealed_settings() {
       {"shared_buffers", "256MB"},
       {"maintenance_work_mem", kMaintenanceMemory},
       {"work_mem", "64MB"},
-      // Nobody outside: no TCP, no library of production's, no value in a log.
+      // Nobody outside: no TCP, no library of production's.
       {"listen_addresses", ""},
       {"shared_preload_libraries", ""},
       {"session_preload_libraries", ""},
       {"local_preload_libraries", ""},
-      {"logging_collector", "off"},
-      {"log_destination", "stderr"},
-      {"log_min_messages", "fatal"},
-      {"log_min_error_statement", "panic"},
-      {"log_error_verbosity", "terse"},
-      {"log_statement", "none"},
-      {"log_min_duration_statement", "-1"},
-      {"log_parameter_max_length", "0"},
-      {"log_parameter_max_length_on_error", "0"},
   };
+  if (does_step("errors")) add_discreet_settings(settings);
+  return settings;
 }
 
 }  // namespace
@@ -144,17 +162,14 @@ Status SealedBranch::start(const Warn& warn) {
 
 Result<pg::Session> SealedBranch::connect(const std::string& database) const {
   pg::SessionTarget target{spec_.runtime_dir, spec_.port, role_, database, spec_.installation.major};
-  target.private_errors = true;
+  target.private_errors = does_step("errors");
   BFS_ASSIGN(pg::Session session, pg::Session::open(target));
   BFS_TRY(session.execute("SET session_replication_role = replica; SET row_security = off; SET check_function_bodies = off; "
                           "SET standard_conforming_strings = on; SET client_min_messages = error; SET jit = off; "
                           "SET max_parallel_maintenance_workers = 0; SET datestyle = ISO; SET intervalstyle = postgres; "
                           "SET bytea_output = hex; SET extra_float_digits = 1; SET lc_monetary = 'C'; "
-                          // Settings of a database or a role win over the command line.
-                          "SET log_min_messages = fatal; SET log_error_verbosity = terse; SET log_duration = off; "
-                          "SET log_parameter_max_length = 0; SET log_parameter_max_length_on_error = 0; "
-                          "SET debug_print_parse = off; SET debug_print_rewritten = off; SET debug_print_plan = off; "
                           "SET synchronize_seqscans = off"));
+  if (does_step("errors")) BFS_TRY(session.execute(kDiscreetSession));
   // Functions of production's find their tables as they do there, but for what the catalogs have of the same name.
   BFS_TRY(session.query(R"(
     SELECT pg_catalog.set_config('search_path', 'pg_catalog, ' || COALESCE(

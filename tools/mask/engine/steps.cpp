@@ -7,10 +7,13 @@
 
 namespace branchfs::mask {
 
-bool does_step([[maybe_unused]] std::string_view name) {
+bool does_step(std::string_view name) { return does_step(name, {}); }
+
+bool does_step([[maybe_unused]] std::string_view name, [[maybe_unused]] std::string_view thing) {
 #ifdef BRANCHFS_TEST_HOOKS
   const char* skipped = std::getenv("BRANCHFS_TEST_SKIP_CLOSING");
-  if (skipped != nullptr && ("," + std::string(skipped) + ",").find("," + std::string(name) + ",") != std::string::npos) return false;
+  const std::string wanted = "," + std::string(name) + (thing.empty() ? "" : ":") + std::string(thing) + ",";
+  if (skipped != nullptr && ("," + std::string(skipped) + ",").find(wanted) != std::string::npos) return false;
 #endif
   return true;
 }
