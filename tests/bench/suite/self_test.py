@@ -10,7 +10,7 @@ from results import Results, ratios
 from system import Failed
 from workload import Figure
 
-FACTS, SETTINGS = {"commit": "a"}, {"quick": False}
+FACTS, SETTINGS = {"programs": "a"}, {"quick": False}
 
 
 class Bookkeeping(unittest.TestCase):
@@ -45,8 +45,8 @@ class Bookkeeping(unittest.TestCase):
 
     def test_other_programs_are_not_mixed_in(self):
         self.results.add("scan", "plain", 1, True, {"cold": 1.0})
-        with self.assertRaisesRegex(Failed, "commit"):
-            Results(self.directory).begin({"commit": "b"}, SETTINGS)
+        with self.assertRaisesRegex(Failed, "programs"):
+            Results(self.directory).begin({"programs": "b"}, SETTINGS)
 
     def test_sizes_have_no_speed_and_tps_and_seconds_point_the_same_way(self):
         self.assertIsNone(Figure("", "bytes").ratio(1, 2))

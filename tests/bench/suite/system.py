@@ -4,6 +4,7 @@ Nothing here keeps state besides the cleanup stack of Scratch. Errors are Failed
 """
 
 import contextlib
+import hashlib
 import os
 import pathlib
 import platform
@@ -182,4 +183,5 @@ def facts(scratch, programs, pgbin):
         "postgres": _output(pgbin / "postgres", "--version").strip(),
         "branchfs": _output(programs / "branchfs", "--version").strip(),
         "commit": commit + ("+changes" if changed.strip() else ""),
+        "programs": hashlib.sha256(b"".join(path.read_bytes() for path in sorted(programs.iterdir()))).hexdigest()[:12],
     }

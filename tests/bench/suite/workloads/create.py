@@ -104,13 +104,13 @@ class Create(Workload):
         finally:
             bench.end_process(clients)
         transactions = read_log(log)
-        frozen = int(re.search(r'"max_us": (\d+)', side.command("status", name, "--json")).group(1)) / 1e6
+        frozen = re.search(r'"max_us": (\d+)', side.command("status", name, "--json"))
         side.command("delete", name, "--recursive")
         bench.branches.remove((side, name))
         pauses, others = longest(transactions, during), longest(transactions, beside)
         return {"store_p50_live": statistics.median(store), "command_p50_live": statistics.median(command),
                 "command_p99_live": percentile(command, 0.99), "pause_p50": statistics.median(pauses),
-                "pause_p99": percentile(pauses, 0.99), "frozen": frozen, "without_p50": statistics.median(others),
+                "pause_p99": percentile(pauses, 0.99), **({"frozen": int(frozen.group(1)) / 1e6} if frozen else {}), "without_p50": statistics.median(others),
                 "without_p99": percentile(others, 0.99)}
 
 
