@@ -80,7 +80,7 @@ watch_server() {
   local -A since
   while [[ -z $pid && -e $work/running ]]; do pid=$(process_of "postgres -D [^ ]*/$1[^/ ]* "); done
   filesystem=$(filesystem_of "$1")
-  while read -r -a fields < "/proc/$pid/stat"; do
+  while [[ -n $pid ]] && read -r -a fields < "/proc/$pid/stat"; do
     all=$((fields[13] + fields[14] + fields[15] + fields[16])) children=
     read -r -a fields < "/proc/$filesystem/stat" || break
     fs=$((fields[13] + fields[14]))
