@@ -15,6 +15,8 @@ import subprocess
 import tempfile
 import time
 
+# Seconds after which a command hangs: nothing of the suite takes nearly as long.
+TIMEOUT = 900
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 
@@ -25,7 +27,11 @@ class Failed(Exception):
 def run(*command, input=None, env=None, cwd=None):
     """Runs a command to its end and returns its stdout; what it printed on stderr is shown only when it fails."""
     words = [str(word) for word in command]
-    done = subprocess.run(words, input=input, env=env, cwd=cwd, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        done = subprocess.run(words, input=input, env=env, cwd=cwd, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              timeout=TIMEOUT)
+    except subprocess.TimeoutExpired:
+        raise Failed(f"{' '.join(words)[:200]}: did not end within {TIMEOUT} s") from None
     if done.returncode != 0:
         said = (done.stderr.strip() or done.stdout.strip()).splitlines()
         raise Failed(f"{' '.join(words)[:200]}: exit code {done.returncode}: {said[-1] if said else 'it said nothing'}")
