@@ -95,7 +95,7 @@ class Bench:
     def stop_all(self):
         """Everything that the suite started and that still runs, each by its own handle."""
         undo = [(self.end_process, process) for process in self.processes]
-        undo += [(server.stop, "immediate") for server in self.servers if (server.data / "postmaster.pid").exists()]
+        undo += [(server.stop, "immediate") for server in self.servers if server.may_run()]
         undo += [(side.command, "stop", name) for side, name in self.branches]
         undo += [(umount,) for directory, umount in reversed(self.mounts.items()) if is_mounted(directory)]
         for action, *arguments in undo:

@@ -1,5 +1,6 @@
 """Servers of the suite: one data directory, a private socket, the same settings on every side."""
 
+import os
 import pathlib
 import re
 
@@ -66,6 +67,10 @@ class Server:
         run(*as_server_user(self._bin / "pg_ctl", "-D", self.data, "-w", "-s", "-t", "300", "-m", mode, "stop"), cwd="/")
         self.running = False
         self._bench.servers.remove(self)
+
+    def may_run(self):
+        """False when it did not start, and when its directory's mount died and took it along."""
+        return os.path.exists(self.data / "postmaster.pid")
 
     def connection(self):
         return ("-h", self.sockets, "-U", "postgres")
