@@ -5,7 +5,8 @@
 // tests); opening for writing takes the branch's lock (P9). Threads: every function may be called from any
 // thread at once; lock order in layers/README.md. Inode numbers stay valid while referenced: lookup(), create() and
 // their kin add a reference each, forget() drops them; a deleted inode lives until its last reference goes.
-// Durability: data and names survive power loss once sync() (or a later sync of anything, for names) returned;
+// Durability: data and names survive power loss once sync() returned (names also with a later sync of anything that is not
+// data_only; data_only promises the inode's data, size and own names);
 // everything completed survives the death of the process with flush(). A failed sync turns the branch
 // read-only (EROFS) until it is opened again (P2). Errors carry the errno a system call reports (Error::to_errno).
 #pragma once

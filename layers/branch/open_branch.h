@@ -71,7 +71,7 @@ class OpenBranch final : public Branch {
   Result<NodePtr> need_file(Ino ino);
   Status writable() const;
   [[nodiscard]] Delta& open_delta() { return view_->delta(current_.load()); }
-  JournalPosition record(const Edit& edit) { return open_delta().append(edit); }
+  JournalPosition record(const Edit& edit);
   void fail(const Error& error);
   void flusher();
 
@@ -111,12 +111,14 @@ class OpenBranch final : public Branch {
   // --- open_branch_sync.cpp
   void mark_dirty(Node& node);
   std::vector<NodePtr> take_dirty();
-  Status sync_node(const NodePtr& node);
+  Status sync_node(const NodePtr& node, bool data_only);
+  void prepare_ahead(Node& node);
   Status sync_older(Ino ino, std::size_t current);
   Status sync_names();
+  Status sync_records_of(const Node& node);
   Status make_data_durable(const NodePtr& node, std::size_t epoch);
   struct Synced;
-  bool settle_sync(Node& node, const Synced& synced);
+  bool settle_sync(Node& node, const Synced& synced, bool data_only);
   void mark_clean(Node& node);
   void tell_unsynced(Node& node);
   Status wait_for_manifest();

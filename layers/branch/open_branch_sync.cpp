@@ -90,14 +90,19 @@ struct OpenBranch::Synced {
 
 // Step 3: records what was made durable. False when a freeze came in between: what we synced then belongs to a frozen
 // delta, whose records say "unsynced", and has to be confirmed there.
-bool OpenBranch::settle_sync(Node& node, const Synced& synced) {
+bool OpenBranch::settle_sync(Node& node, const Synced& synced, bool data_only) {
   GatePass pass(gate_);
   std::shared_lock names(names_mutex_);
   std::unique_lock lock(node.mutex);
   if (current_.load() != synced.epoch) return false;
+  const bool owned_or_gone = node.attr.nlink == 0 || owns(node);
+  // fdatasync of blocks that are all in the journal already: only times are new, and a later sync records those.
+  if (data_only && !owned_or_gone && node.syncing.empty() && node.journaled_size == std::min(synced.size, node.attr.size)) {
+    return true;
+  }
   // A change since then keeps the node in the list: the next sync records it.
   if (node.changes == synced.changes) mark_clean(node);
-  if (node.attr.nlink == 0 || owns(node)) {
+  if (owned_or_gone) {
     node.syncing.clear();
     return true;
   }
@@ -125,7 +130,26 @@ bool OpenBranch::settle_sync(Node& node, const Synced& synced) {
   return true;
 }
 
-Status OpenBranch::sync_node(const NodePtr& node) {
+// Syncs of a file that is written on and on in small pieces (a log that shadows blocks below, which recycled segments do) would each
+// need a second sync, of the record that the new blocks are there. Some blocks ahead are therefore brought up along with them: while
+// only those are written nothing new has to be recorded. What this copies is at most what the file is then written to.
+void OpenBranch::prepare_ahead(Node& node) {
+  constexpr std::uint64_t kFirst = 8;
+  constexpr std::uint64_t kMost = 128;
+  const std::vector<BlockRange> ranges = node.pending.to_vector();
+  if (ranges.empty() || owns(node)) return;
+  const BlockRange last = ranges.back();
+  const bool goes_on = ranges.size() == 1 && node.synced_to.v >= last.first.v && node.synced_to.v <= last.end();
+  node.synced_to = BlockNo{last.end()};
+  node.ahead = goes_on ? std::min(std::max(node.ahead * 2, kFirst), kMost) : 0;
+  const std::uint64_t end = std::min(last.end() + node.ahead, node.attr.size / kBlockSize);
+  for (std::uint64_t block = last.end(); block < end; ++block) {
+    if (!bring_up(node, BlockNo{block})) return;  // whoever needs the block will say why not
+    node.synced_to = BlockNo{block + 1};
+  }
+}
+
+Status OpenBranch::sync_node(const NodePtr& node, bool data_only) {
   std::lock_guard one_at_a_time(node->sync_mutex);
   for (;;) {
     Synced synced;
@@ -133,6 +157,7 @@ Status OpenBranch::sync_node(const NodePtr& node) {
     {
       GatePass pass(gate_);
       std::unique_lock lock(node->mutex);
+      if (data_only) prepare_ahead(*node);
       synced = {current_.load(), node->attr.size, node->changes};
       was_dirty = node->dirty;  // stays in the list until it is recorded: a freeze in between has to find it
       node->syncing.add(node->pending);
@@ -144,7 +169,7 @@ Status OpenBranch::sync_node(const NodePtr& node) {
       return durable;
     }
     if (!was_dirty && current_.load() == synced.epoch) break;
-    if (settle_sync(*node, synced)) break;
+    if (settle_sync(*node, synced, data_only)) break;
   }
   return {};
 }
@@ -166,12 +191,46 @@ Status OpenBranch::sync_names() {
   return wait_for_manifest();
 }
 
-Status OpenBranch::sync(Ino ino, bool /*data_only*/) {
+JournalPosition OpenBranch::record(const Edit& edit) {
+  const JournalPosition end = open_delta().append(edit);
+  const auto note = [&](Ino ino) {
+    if (const NodePtr node = view_->cached(ino)) {
+      node->recorded.store(end);
+      node->recorded_in.store(current_.load());
+    }
+  };
+  for (const InodeItem& item : edit.inodes) note(item.attr.ino);
+  for (const NameItem& item : edit.names) {
+    if (item.ino != kNoIno) note(item.ino);
+  }
+  return end;
+}
+
+// What the journals say about the node and its names, not what they say about others.
+Status OpenBranch::sync_records_of(const Node& node) {
+  std::size_t current = 0;
+  JournalPosition position = 0;
+  {
+    GatePass pass(gate_);
+    current = current_.load();
+    if (node.recorded_in.load() == current) position = node.recorded.load();
+  }
+  Status done = sync_older(kNoIno, current);
+  if (done) done = view_->delta(current).journal().sync(position);
+  if (!done) {
+    fail(done.error());
+    return done;
+  }
+  return wait_for_manifest();
+}
+
+Status OpenBranch::sync(Ino ino, bool data_only) {
   BFS_ASSIGN(NodePtr node, need(ino));
   if (options_.mode != OpenMode::read_write) return {};
   BFS_TRY(writable());
-  if (node->is_regular()) BFS_TRY(sync_node(node));
-  return sync_names();
+  if (!node->is_regular()) return sync_names();
+  BFS_TRY(sync_node(node, data_only));
+  return data_only ? sync_records_of(*node) : sync_names();
 }
 
 Status OpenBranch::sync_dir(Ino dir) {
@@ -184,7 +243,7 @@ Status OpenBranch::sync_dir(Ino dir) {
 Status OpenBranch::sync_all() {
   if (options_.mode != OpenMode::read_write) return {};
   BFS_TRY(writable());
-  for (const NodePtr& node : take_dirty()) BFS_TRY(sync_node(node));
+  for (const NodePtr& node : take_dirty()) BFS_TRY(sync_node(node, false));
   BFS_TRY(sync_names());
   return process_removals();
 }

@@ -61,6 +61,11 @@ struct Node {
   std::uint64_t changes = 0;         // of data or size, counted: tells a sync whether it has seen them all
   bool unsynced_told = false;        // the journal has an unsynced record for all of pending and for the size
   std::mutex sync_mutex;             // one sync at a time; taken before `mutex`
+  BlockNo synced_to;                 // where the last fdatasync's blocks ended (see OpenBranch::prepare_ahead)
+  std::uint64_t ahead = 0;           // how many blocks that looks ahead by now
+  // Where the journal of delta `recorded_in` last says something about it; no lock, written in this order.
+  std::atomic<std::uint64_t> recorded{0};
+  std::atomic<std::size_t> recorded_in{kNoDelta};
 
   // --- directories; guarded by the owner's names lock ---
   struct Name {
