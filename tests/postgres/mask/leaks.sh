@@ -96,7 +96,7 @@ say "control: the search finds them in the parent, and in every encoding"
 mkdir "$work/planted"
 some=$(grep -m 1 '@' "$patterns/plain")
 printf 'x%sx' "$some" > "$work/planted/plain"
-printf '%s' "$some" | iconv -t UTF-16BE > "$work/planted/utf16"
+printf '%s' "$some" | iconv -f UTF-8 -t UTF-16BE > "$work/planted/utf16"
 printf 'y%s' "$some" | od -An -v -tx1 | tr -d ' \n' | tr a-f A-F > "$work/planted/hex"
 for before in "" a ab; do printf '%s%s' "$before" "$some." | base64 -w 0 > "$work/planted/base64$before"; done
 find_in "$work/planted" "$work/planted.hits"
