@@ -1,6 +1,7 @@
 #include "fs/control_server.h"
 
 #include <fcntl.h>
+#include <fuse_lowlevel.h>
 #include <poll.h>
 #include <spdlog/spdlog.h>
 #include <sys/eventfd.h>
@@ -9,6 +10,8 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstring>
+#include <fstream>
 
 #include "layers/store/control.h"
 
@@ -24,6 +27,21 @@ nlohmann::json answer_of(const Status& status) {
 std::string kernel_release() {
   ::utsname name{};
   return ::uname(&name) == 0 ? name.release : "";
+}
+
+// What keeps this mount from the faster transport; empty when nothing does.
+std::string what_would_be_faster(bool io_uring) {
+  if (io_uring) return "";
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
+  constexpr const char* kSwitch = "/sys/module/fuse/parameters/enable_uring";
+  std::ifstream parameter(kSwitch);
+  char on = 0;
+  if (!(parameter >> on)) return "a kernel with FUSE over io_uring (6.14 or later)";
+  if (on == 'Y') return "mounting again with FUSE over io_uring (without -o no_io_uring)";
+  return std::string("FUSE over io_uring: as root, echo Y > ") + kSwitch + ", then mount again";
+#else
+  return "a build with libfuse 3.18 or later (scripts/libfuse.sh), for FUSE over io_uring";
+#endif
 }
 
 }  // namespace
@@ -109,8 +127,11 @@ nlohmann::json ControlServer::answer(const nlohmann::json& request) {
   };
   const std::string op = text("op");
   if (op == "status") return status();
-  if (op == "flush") return answer_of(branch_.flush());
-  if (op == "sync") return answer_of(branch_.sync_all());
+  if (op == "flush" || op == "sync") {
+    const Status flushed = flush_kernel();
+    if (!flushed) return control_error(flushed.error());
+    return answer_of(op == "flush" ? branch_.flush() : branch_.sync_all());
+  }
   if (op == "unmount") return answer_of(unmount_());
   if (op == "freeze") {
     const auto frozen = freeze(text("name"));
@@ -127,6 +148,7 @@ nlohmann::json ControlServer::status() {
   }
   const std::lock_guard lock(mutex_);
   using std::chrono::seconds;
+  const std::string faster = what_would_be_faster(operations_.uses_io_uring());
   return {
       {"ok", true},
       {"pid", ::getpid()},
@@ -137,7 +159,8 @@ nlohmann::json ControlServer::status() {
       {"kernel", kernel_release()},
       {"libfuse", ::fuse_pkgversion()},
       {"protocol", std::to_string(negotiated_.proto_major) + "." + std::to_string(negotiated_.proto_minor)},
-      {"transport", negotiated_.io_uring ? "io_uring" : "/dev/fuse"},
+      {"transport", operations_.uses_io_uring() ? "io_uring" : "/dev/fuse"},
+      {"faster", faster.empty() ? nlohmann::json() : nlohmann::json(faster)},
       {"cache", negotiated_.writeback ? "writeback" : "write-through"},
       {"read_only", branch_.read_only()},
       {"uptime_s", std::chrono::duration_cast<seconds>(std::chrono::steady_clock::now() - started_).count()},
@@ -145,8 +168,31 @@ nlohmann::json ControlServer::status() {
       {"requests", std::move(requests)}};
 }
 
+// Every write that was completed before comes in now, through the request threads. A mount that is out of sight has no name to reach it
+// by: whoever still has files open there has what a power cut would leave.
+Status ControlServer::flush_kernel() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!negotiated_.writeback) return {};
+  }
+  const int dir = ::open(facts_.mountpoint.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (dir < 0) return {};
+  int result = ::syncfs(dir);
+  if (result != 0) {
+    // Once, it tells of writes that failed long ago (a disk that was full) and are gone: who syncs those files hears of it. A second
+    // failure is about what the kernel has now.
+    spdlog::warn("flush what the kernel keeps: {}", std::strerror(errno));
+    result = ::syncfs(dir);
+  }
+  const int err = errno;
+  ::close(dir);
+  if (result != 0) return sys_error("flush what the kernel keeps of " + facts_.branch, err);
+  return {};
+}
+
 Result<nlohmann::json> ControlServer::freeze(const std::string& name) {
   if (name.empty()) return make_error(Kind::usage, "freeze needs the branch's name");
+  BFS_TRY(flush_kernel());
   // The proof that Branch::freeze asks for holds no file here: the caller, in another process, holds the
   // store lock for as long as it waits for this answer. Taking it here would wait for the caller, who waits
   // for us.

@@ -57,7 +57,7 @@ Result<bool> is_empty(const std::string& dir) {
 
 Error mountpoint_error(const std::string& path, int err) {
   if (err == ENOENT) return Error{Kind::failed, err, "the mount point does not exist", "mkdir -p " + path};
-  if (err == ENOTCONN) {
+  if (err == ENOTCONN || err == ECONNABORTED) {
     return Error{Kind::busy, err, "a mount whose process died is in the way",
                  "fusermount3 -u -z " + path + " (or umount -l as root)"};
   }
@@ -147,6 +147,7 @@ Status serve(const MountOptions& options, const Places& places, Daemon& daemon) 
   op_options.owners = owner_map(options, branch->root_attr());
   op_options.writeback = options.writeback;
   op_options.io_uring = options.io_uring;
+  op_options.direct = options.direct;
   op_options.on_init = [&](const Negotiated& negotiated) {
     if (negotiated_to != nullptr) negotiated_to->set_negotiated(negotiated);
   };

@@ -48,7 +48,7 @@ void set_capability(::fuse_conn_info* conn, std::uint64_t capability, bool on) {
   }
 }
 bool has_capability(::fuse_conn_info* conn, std::uint64_t capability) {
-  return ::fuse_get_feature_flag(conn, capability);
+  return (conn->want_ext & capability) != 0 && ::fuse_get_feature_flag(conn, capability);
 }
 #else
 void set_capability(::fuse_conn_info* conn, unsigned capability, bool on) {
@@ -61,9 +61,41 @@ void set_capability(::fuse_conn_info* conn, unsigned capability, bool on) {
 bool has_capability(::fuse_conn_info* conn, unsigned capability) { return (conn->want & capability) != 0; }
 #endif
 
+// Whether other requests of the same core wait until this one's handler returns.
+bool holds_up_others([[maybe_unused]] fuse_req_t req) {
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
+  return ::fuse_req_is_uring(req);
+#else
+  return false;
+#endif
+}
+
+// Where a reply's data may be put so that it need not be copied once more.
+std::span<char> reply_buffer(fuse_req_t req, std::size_t size) {
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
+  char* payload = nullptr;
+  std::size_t room = 0;
+  if (::fuse_req_is_uring(req) && ::fuse_req_get_payload(req, &payload, &room, nullptr) == 0 && room >= size) {
+    return {payload, size};
+  }
+#endif
+  return thread_buffer(size);
+}
+
 Directory* directory_of(const ::fuse_file_info* fi) { return reinterpret_cast<Directory*>(fi->fh); }
 
 }  // namespace
+
+template <class Work>
+void Operations::run([[maybe_unused]] fuse_req_t req, Work work) {
+#ifdef BRANCHFS_RING_REPLIES
+  if (holds_up_others(req)) {
+    pool_.submit(std::move(work));
+    return;
+  }
+#endif
+  work();
+}
 
 struct ::stat Operations::to_stat(const Attr& attr) {
   struct ::stat st {};
@@ -91,6 +123,19 @@ struct ::stat Operations::to_stat(const Attr& attr) {
   entry.attr_timeout = kForever;
   entry.entry_timeout = kForever;
   return entry;
+}
+
+void Operations::note_direct(Ino parent, const Attr& attr) {
+  if (!options_.writeback || !S_ISREG(attr.mode) || parent != direct_dir_) return;
+  direct_files_.insert(attr.ino);
+}
+
+Operations::Operations(Branch& branch, Options options) : branch_(branch), options_(std::move(options)) {
+  if (!options_.writeback || options_.direct.empty()) return;
+  const auto dir = branch_.lookup(kRootIno, options_.direct);
+  if (!dir) return;
+  branch_.forget(dir->ino, 1);
+  if (S_ISDIR(dir->mode)) direct_dir_ = dir->ino;
 }
 
 void Operations::log_once(const Error& error, Op op, Ino ino) {
@@ -160,7 +205,6 @@ struct Handlers {
 #endif
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
     set_capability(conn, FUSE_CAP_OVER_IO_URING, ops.options_.io_uring);
-    negotiated.io_uring = has_capability(conn, FUSE_CAP_OVER_IO_URING);
 #endif
     conn->max_write = kMaxIo;
     conn->max_readahead = kMaxIo;  // cut to the kernel's offer by libfuse
@@ -182,6 +226,7 @@ struct Handlers {
       ::fuse_reply_entry(req, &absent);
       return;
     }
+    if (attr) ops.note_direct(Ino{parent}, *attr);
     ops.reply_entry(req, attr, Op::lookup, Ino{parent});
   }
 
@@ -209,6 +254,9 @@ struct Handlers {
   static void getattr(fuse_req_t req, fuse_ino_t ino, ::fuse_file_info*) {
     auto& ops = self(req);
     ops.counters_.add(Op::getattr);
+    // libfuse falls back by itself when the kernel refuses the rings: only a request that came through them is proof. The mount's
+    // first question is a getattr (Session::announce).
+    if (holds_up_others(req)) ops.uses_io_uring_.store(true, std::memory_order_relaxed);
     reply_attr(req, ops.branch_.getattr(Ino{ino}), Op::getattr, ino);
   }
 
@@ -228,7 +276,10 @@ struct Handlers {
     if ((to_set & FUSE_SET_ATTR_ATIME_NOW) != 0) change.atime = now();
     if ((to_set & FUSE_SET_ATTR_MTIME_NOW) != 0) change.mtime = now();
     if ((to_set & FUSE_SET_ATTR_CTIME) != 0) change.ctime = st->st_ctim;
-    reply_attr(req, ops.branch_.setattr(Ino{ino}, change), Op::setattr, ino);
+    if (!change.size) return reply_attr(req, ops.branch_.setattr(Ino{ino}, change), Op::setattr, ino);
+    // A truncation may sync the journal and free much at once.
+    ops.run(req,
+            [&ops, req, ino, change] { reply_attr(req, ops.branch_.setattr(Ino{ino}, change), Op::setattr, ino); });
   }
 
   static void readlink(fuse_req_t req, fuse_ino_t ino) {
@@ -296,9 +347,16 @@ struct Handlers {
     ops.reply_entry(req, ops.branch_.link(Ino{ino}, Ino{new_parent}, new_name), Op::link, Ino{ino});
   }
 
-  static void open(fuse_req_t req, fuse_ino_t, ::fuse_file_info*) {
-    self(req).counters_.add(Op::open);
-    ::fuse_reply_err(req, ENOSYS);
+  static void open(fuse_req_t req, fuse_ino_t ino, ::fuse_file_info* fi) {
+    auto& ops = self(req);
+    ops.counters_.add(Op::open);
+    if (!ops.options_.writeback) {
+      ::fuse_reply_err(req, ENOSYS);
+      return;
+    }
+    fi->keep_cache = 1;
+    fi->direct_io = ops.direct_files_.contains(Ino{ino}) ? 1 : 0;
+    ::fuse_reply_open(req, fi);
   }
 
   static void create(fuse_req_t req, fuse_ino_t parent, const char* name, ::mode_t mode,
@@ -310,17 +368,21 @@ struct Handlers {
     const ::fuse_entry_param entry = ops.entry_of(*attr);
     fi->fh = 0;
     fi->keep_cache = 1;
+    ops.note_direct(Ino{parent}, *attr);
+    fi->direct_io = ops.direct_files_.contains(attr->ino) ? 1 : 0;
     if (::fuse_reply_create(req, &entry, fi) != 0) ops.branch_.forget(attr->ino, 1);
   }
 
   static void read(fuse_req_t req, fuse_ino_t ino, std::size_t size, ::off_t offset, ::fuse_file_info*) {
     auto& ops = self(req);
     ops.counters_.add(Op::read);
-    const std::span<char> buffer = thread_buffer(size);
-    const auto n =
-        ops.branch_.read(Ino{ino}, static_cast<std::uint64_t>(offset), std::as_writable_bytes(buffer));
-    if (!n) return ops.reply_error(req, n.error(), Op::read, Ino{ino});
-    ::fuse_reply_buf(req, buffer.data(), *n);
+    ops.run(req, [&ops, req, ino, size, offset] {
+      const std::span<char> buffer = reply_buffer(req, size);
+      const auto n =
+          ops.branch_.read(Ino{ino}, static_cast<std::uint64_t>(offset), std::as_writable_bytes(buffer));
+      if (!n) return ops.reply_error(req, n.error(), Op::read, Ino{ino});
+      ::fuse_reply_buf(req, buffer.data(), *n);
+    });
   }
 
   static void write(fuse_req_t req, fuse_ino_t ino, const char* data, std::size_t size, ::off_t offset,
@@ -336,13 +398,17 @@ struct Handlers {
   static void fsync(fuse_req_t req, fuse_ino_t ino, int data_only, ::fuse_file_info*) {
     auto& ops = self(req);
     ops.counters_.add(Op::fsync);
-    ops.reply_status(req, ops.branch_.sync(Ino{ino}, data_only != 0), Op::fsync, Ino{ino});
+    ops.run(req, [&ops, req, ino, data_only] {
+      ops.reply_status(req, ops.branch_.sync(Ino{ino}, data_only != 0), Op::fsync, Ino{ino});
+    });
   }
 
   static void fsyncdir(fuse_req_t req, fuse_ino_t ino, int, ::fuse_file_info*) {
     auto& ops = self(req);
     ops.counters_.add(Op::fsyncdir);
-    ops.reply_status(req, ops.branch_.sync_dir(Ino{ino}), Op::fsyncdir, Ino{ino});
+    ops.run(req, [&ops, req, ino] {
+      ops.reply_status(req, ops.branch_.sync_dir(Ino{ino}), Op::fsyncdir, Ino{ino});
+    });
   }
 
   static void opendir(fuse_req_t req, fuse_ino_t ino, ::fuse_file_info* fi) {
@@ -372,6 +438,7 @@ struct Handlers {
     const std::span<char> buffer = thread_buffer(size);
     const auto describe = [&](const NameEntry& entry) -> Result<::fuse_entry_param> {
       BFS_ASSIGN(const Attr attr, ops.branch_.lookup(Ino{ino}, entry.name));
+      ops.note_direct(Ino{ino}, attr);
       return ops.entry_of(attr);
     };
     const auto used = directory_of(fi)->fill_plus(req, ops.branch_, offset, buffer, describe, sent);
@@ -399,15 +466,22 @@ struct Handlers {
                         ::fuse_file_info*) {
     auto& ops = self(req);
     ops.counters_.add(Op::fallocate);
-    ops.reply_status(req,
-                     ops.branch_.allocate(Ino{ino}, mode, static_cast<std::uint64_t>(offset),
-                                          static_cast<std::uint64_t>(length)),
-                     Op::fallocate, Ino{ino});
+    ops.run(req, [&ops, req, ino, mode, offset, length] {
+      ops.reply_status(req,
+                       ops.branch_.allocate(Ino{ino}, mode, static_cast<std::uint64_t>(offset),
+                                            static_cast<std::uint64_t>(length)),
+                       Op::fallocate, Ino{ino});
+    });
   }
 
   static void lseek(fuse_req_t req, fuse_ino_t ino, ::off_t offset, int whence, ::fuse_file_info*) {
     auto& ops = self(req);
     ops.counters_.add(Op::lseek);
+    if (ops.options_.writeback) {
+      // What the kernel has not sent yet would look like holes here. Without an answer the whole file counts as data.
+      ::fuse_reply_err(req, ENOSYS);
+      return;
+    }
     const auto found = ops.branch_.seek(Ino{ino}, static_cast<std::uint64_t>(offset), whence);
     if (!found) return ops.reply_error(req, found.error(), Op::lseek, Ino{ino});
     ::fuse_reply_lseek(req, static_cast<::off_t>(*found));
@@ -422,10 +496,13 @@ struct Handlers {
       ::fuse_reply_err(req, EINVAL);
       return;
     }
-    const auto n = ops.branch_.copy_range(Ino{from}, static_cast<std::uint64_t>(from_offset), Ino{to},
-                                          static_cast<std::uint64_t>(to_offset), std::min(length, kMaxCopy));
-    if (!n) return ops.reply_error(req, n.error(), Op::copy_file_range, Ino{from});
-    ::fuse_reply_write(req, *n);
+    ops.run(req, [&ops, req, from, from_offset, to, to_offset, length] {
+      const auto n =
+          ops.branch_.copy_range(Ino{from}, static_cast<std::uint64_t>(from_offset), Ino{to},
+                                 static_cast<std::uint64_t>(to_offset), std::min(length, kMaxCopy));
+      if (!n) return ops.reply_error(req, n.error(), Op::copy_file_range, Ino{from});
+      ::fuse_reply_write(req, *n);
+    });
   }
 };
 

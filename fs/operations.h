@@ -21,13 +21,16 @@
 
 #include <fuse_lowlevel.h>
 
+#include <atomic>
 #include <functional>
 #include <mutex>
+#include <shared_mutex>
 #include <string>
 #include <unordered_set>
 
 #include "fs/counters.h"
 #include "fs/owner_map.h"
+#include "fs/request_pool.h"
 #include "layers/branch/branch.h"
 
 namespace branchfs {
@@ -36,7 +39,23 @@ struct Negotiated {
   unsigned proto_major = 0;
   unsigned proto_minor = 0;
   bool writeback = false;
-  bool io_uring = false;
+};
+
+// Inode numbers, from any thread. They are never used twice, so none is taken out.
+class InodeSet {
+ public:
+  void insert(Ino ino) {
+    const std::unique_lock lock(mutex_);
+    inodes_.insert(ino);
+  }
+  [[nodiscard]] bool contains(Ino ino) const {
+    const std::shared_lock lock(mutex_);
+    return inodes_.contains(ino);
+  }
+
+ private:
+  mutable std::shared_mutex mutex_;
+  std::unordered_set<Ino> inodes_;
 };
 
 class Operations {
@@ -45,15 +64,18 @@ class Operations {
     OwnerMap owners;
     bool writeback = false;
     bool io_uring = true;
+    std::string direct;  // with writeback: the directory in the root whose files bypass the kernel's cache
     // Called once, on a request thread, when kernel and daemon agreed on their protocol.
     std::function<void(const Negotiated&)> on_init;
   };
 
-  Operations(Branch& branch, Options options) : branch_(branch), options_(std::move(options)) {}
+  Operations(Branch& branch, Options options);
 
   // libfuse's table; its userdata must be an Operations*.
   static const ::fuse_lowlevel_ops& table();
   [[nodiscard]] const Counters& counters() const { return counters_; }
+  // Whether requests come through FUSE over io_uring.
+  [[nodiscard]] bool uses_io_uring() const { return uses_io_uring_.load(std::memory_order_relaxed); }
 
  private:
   friend struct Handlers;
@@ -65,12 +87,20 @@ class Operations {
   Result<NewNode> new_node(fuse_req_t req, Ino parent, const char* name, ::mode_t mode);
   void log_once(const Error& error, Op op, Ino ino);
   ::fuse_entry_param entry_of(const Attr& attr);
+  void note_direct(Ino parent, const Attr& attr);
+  // Runs what may wait for a disk where it holds up nobody else; it replies to `req` itself.
+  template <class Work>
+  void run(fuse_req_t req, Work work);
 
   Branch& branch_;
   Options options_;
   Counters counters_;
   std::mutex logged_mutex_;
   std::unordered_set<std::string> logged_;
+  std::atomic<bool> uses_io_uring_{false};
+  Ino direct_dir_ = kNoIno;
+  InodeSet direct_files_;  // seen in direct_dir_
+  RequestPool pool_;  // last: its jobs use all of the above
 };
 
 }  // namespace branchfs

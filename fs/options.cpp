@@ -82,6 +82,7 @@ constexpr std::array kSwitches = {
     Switch{"allow_other", &MountOptions::allow_other, true},
     Switch{"nonempty", &MountOptions::nonempty, true},
     Switch{"writeback", &MountOptions::writeback, true},
+    Switch{"writethrough", &MountOptions::writeback, false},
     Switch{"io_uring", &MountOptions::io_uring, true},
     Switch{"no_io_uring", &MountOptions::io_uring, false},
     Switch{"suid", &MountOptions::suid, true},
@@ -105,12 +106,15 @@ Status apply_option(MountOptions* out, std::string_view word, bool sloppy) {
   const auto equals = word.find('=');
   const std::string_view key = word.substr(0, equals);
   const std::string_view value = equals == std::string_view::npos ? ""sv : word.substr(equals + 1);
-  const bool takes_value = key == "branch" || key == "uid" || key == "gid" || key == "log" || key == "sealed";
+  const bool takes_value = key == "branch" || key == "uid" || key == "gid" || key == "log" ||
+                           key == "sealed" || key == "direct";
   if (takes_value && value.empty()) return usage_error("option " + std::string(key) + " needs a value");
   if (key == "branch") {
     out->branch = value;
   } else if (key == "log") {
     out->log = value;
+  } else if (key == "direct") {
+    out->direct = value;
   } else if (key == "sealed") {
     out->sealed = value;
   } else if (key == "uid") {
@@ -231,6 +235,11 @@ std::string mount_usage() {
          "  foreground        stay attached, log to stderr; SIGTERM or Ctrl-C unmounts\n"
          "  log=FILE          log there (default: branches/NAME/log in the store)\n"
          "  nonempty          mount over a directory that is not empty\n"
+         "  writeback         let the kernel keep writes until they are synced, as other filesystems do: faster\n"
+         "                    (default: writethrough, each write is the branch's at once)\n"
+         "  direct=DIR        with writeback: the directory in the root whose files bypass the kernel's cache\n"
+         "                    (default: pg_wal)\n"
+         "  no_io_uring       do not use FUSE over io_uring where kernel and libfuse have it\n"
          "  suid, dev         honour set-user-ID bits, device files (root only; off by default)\n"
          "  noexec, sync, dirsync, noatime and fstab's generic options as usual\n"
          "  -f check everything, mount nothing   -s ignore unknown options   -v log more   -n, -t TYPE "

@@ -26,8 +26,8 @@ struct MountOptions {
   bool nonempty = false;
   bool fake = false;     // -f: check everything, mount nothing
   bool verbose = false;  // -v
-  bool writeback =
-      false;  // for measuring the kernel's writeback cache only: completed writes may miss a freeze
+  bool writeback = false;         // the kernel keeps writes for a while (fs/README.md says what that means)
+  std::string direct = "pg_wal";  // with writeback: a directory in the root whose files bypass the kernel's cache
   bool io_uring = true;  // use the io_uring transport where kernel and libfuse have it
   bool suid = false;
   bool dev = false;

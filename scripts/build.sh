@@ -26,6 +26,9 @@ if [[ $preset == fuzz ]] && ! command -v clang++ > /dev/null; then
   die "the fuzz preset needs clang (apt-get install clang)"
 fi
 
+# A newer libfuse than the system's is faster, not needed.
+scripts/libfuse.sh || (($? == 3))
+
 options=()
 if command -v ccache > /dev/null; then
   options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)

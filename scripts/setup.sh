@@ -7,6 +7,7 @@ set -euo pipefail
 readonly build_packages=(
   g++ cmake ninja-build pkg-config ccache dpkg-dev
   libfuse3-dev liburing-dev liblz4-dev libxxhash-dev libpq-dev libarchive-dev libyaml-cpp-dev libssl-dev
+  meson libnuma-dev # for scripts/libfuse.sh
   libcli11-dev nlohmann-json3-dev libspdlog-dev libfmt-dev catch2
 )
 readonly run_packages=(fuse3 postgresql)

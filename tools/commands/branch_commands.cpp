@@ -223,16 +223,17 @@ Result<int> reset(Context& context, const std::string& name, bool no_checkpoint)
     ProgressReporter progress(context.progress_style());
     BFS_TRY(mask::mask_again({store, progress, context.warner()}, name));
   } else {
-    BFS_TRY(reset_branch(*store, name));
+    BFS_TRY(reset_to_parent(*store, present));
   }
   BFS_TRY(forget_preparation(*store, name));
   // Back to the state it was found in; a dead server or mount counts as what it was meant to be.
+  const bool was_running = before.server.pid != 0 || before.server.state == pg::ServerState::crashed;
   if (before.mount != MountState::none) {
     MountRequest request;
     request.dir = before.mountpoint;
+    if (was_running) request.server = MountRequest::Server::lasting;
     BFS_TRY(ensure_mounted_for_use(*store, lock, request, context.warner()));
   }
-  const bool was_running = before.server.pid != 0 || before.server.state == pg::ServerState::crashed;
   if (was_running) BFS_TRY(ensure_started(*store, lock, {}, context.warner()));
   return show_changed(context, *store, name, name);
 }

@@ -101,7 +101,7 @@ Result<bool> make_branch(Context& context, const std::shared_ptr<Store>& shared,
   options.postgres = inherited_facts(parent.manifest);
   if (wanted.ttl > 0) options.expires = store.env().now().tv_sec + wanted.ttl;
   auto made = rules ? make_masked(context, shared, wanted, parent, options, *rules)
-                    : create_branch(store, wanted.name, parent.name, options);
+                    : branch_off(store, wanted.name, parent, options);
   if (!made) {
     // Somebody else was faster by a moment.
     if (made.error().kind != Kind::exists || !wanted.if_not_exists) return std::move(made).error();

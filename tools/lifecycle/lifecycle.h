@@ -50,6 +50,10 @@ struct MountRequest {
   bool read_only = false;
   std::string options;  // further -o options, comma-separated
   std::string sealed;   // the masking run that asks: the branch need not be ready
+  // What of a server that branchfs starts: the kernel may keep its writes for a while, which is much faster. A server with fsync on
+  // says by itself when they must be durable; of one with fsync off in its configuration nothing may be kept (P1), of one whose data
+  // nobody wants after a crash everything.
+  enum class Server : std::uint8_t { none, lasting, throw_away } server = Server::none;
 };
 // MountRequest::options for root's --user: the mount shows that user as the owner of the data. Empty for anybody else.
 Result<std::string> owner_options(const std::string& user);
@@ -71,6 +75,9 @@ Result<bool> ensure_stopped(Store& store, const OperationLock& lock, bool urgent
 
 // CHECKPOINT if a server runs on the branch; nothing otherwise.
 Status checkpoint_branch(const Store& store, const BranchInfo& branch);
+// create_branch() and reset_branch() of a parent that may run, held still where it must be.
+Result<Manifest> branch_off(Store& store, const std::string& name, const BranchInfo& parent, const CreateOptions& options);
+Status reset_to_parent(Store& store, const BranchInfo& branch);
 
 // Stopped and unmounted, whatever it was.
 Status take_down(Store& store, const OperationLock& lock, bool urgent);

@@ -55,18 +55,21 @@ Status check_own_directory(const std::string& dir) {
   return {};
 }
 
+// What the kernel answers for a daemon that is gone; the second one to a request that was under way over io_uring.
+bool means_dead(int err) { return err == ENOTCONN || err == ECONNABORTED; }
+
 }  // namespace
 
 bool is_dead_mount(const std::string& mountpoint) {
   // Attributes are cached without limit, and a cached answer outlives the daemon.
   struct ::statx st {};
-  return ::statx(AT_FDCWD, mountpoint.c_str(), AT_STATX_FORCE_SYNC, STATX_MODE, &st) != 0 && errno == ENOTCONN;
+  return ::statx(AT_FDCWD, mountpoint.c_str(), AT_STATX_FORCE_SYNC, STATX_MODE, &st) != 0 && means_dead(errno);
 }
 
 bool is_mountpoint(const std::string& dir) {
   struct ::stat here {};
   struct ::stat above {};
-  if (::lstat(dir.c_str(), &here) != 0) return errno == ENOTCONN;
+  if (::lstat(dir.c_str(), &here) != 0) return means_dead(errno);
   if (!S_ISDIR(here.st_mode) || ::lstat((dir + "/..").c_str(), &above) != 0) return false;
   return here.st_dev != above.st_dev;
 }

@@ -1,0 +1,50 @@
+#include "fs/request_pool.h"
+
+#include <spdlog/spdlog.h>
+
+#include <system_error>
+#include <utility>
+
+namespace branchfs {
+
+RequestPool::~RequestPool() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wakes_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+}
+
+void RequestPool::submit(Job job) {
+  std::unique_lock lock(mutex_);
+  jobs_.push_back(std::move(job));
+  if (jobs_.size() > idle_ && threads_.size() < kMaxThreads) {
+    try {
+      threads_.emplace_back([this] { serve(); });
+    } catch (const std::system_error& error) {
+      if (threads_.empty()) throw;  // nobody would ever answer
+      spdlog::warn("no further thread for requests: {}", error.what());
+    }
+  }
+  lock.unlock();
+  wakes_.notify_one();
+}
+
+void RequestPool::serve() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    ++idle_;
+    wakes_.wait(lock, [&] { return stopping_ || !jobs_.empty(); });
+    --idle_;
+    if (jobs_.empty()) return;
+    Job job = std::move(jobs_.front());
+    jobs_.pop_front();
+    lock.unlock();
+    job();
+    job = nullptr;
+    lock.lock();
+  }
+}
+
+}  // namespace branchfs
