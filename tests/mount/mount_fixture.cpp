@@ -117,6 +117,11 @@ std::string make_temp_dir() {
 
 }  // namespace
 
+bool keeps_writes() {
+  const char* all = std::getenv("BRANCHFS_TEST_MOUNT_OPTIONS");
+  return all != nullptr && std::string_view(all).find("writeback") != std::string_view::npos;
+}
+
 std::string mount_program() {
   const char* other = std::getenv("BRANCHFS_MOUNT_PROGRAM");
   return other != nullptr ? other : BRANCHFS_MOUNT_PROGRAM;
@@ -125,9 +130,10 @@ std::string mount_program() {
 Mount::Mount(const std::string& store, const std::string& point, const std::string& branch,
              const std::string& options, ::uid_t uid)
     : point_(point) {
-  const std::vector<std::string> argv = {
-      mount_program(), store, point, "-o",
-      "branch=" + branch + ",foreground" + (options.empty() ? "" : "," + options)};
+  const char* all = std::getenv("BRANCHFS_TEST_MOUNT_OPTIONS");  // of every mount of this run
+  const std::vector<std::string> argv = {mount_program(), store, point, "-o",
+                                         "branch=" + branch + ",foreground" + (all == nullptr ? "" : "," + std::string(all)) +
+                                             (options.empty() ? "" : "," + options)};
   pid_ = ::fork();
   REQUIRE(pid_ >= 0);
   if (pid_ == 0) {

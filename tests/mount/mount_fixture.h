@@ -69,6 +69,8 @@ struct Ran {
 };
 // Runs a program to its end, as `uid`.
 Ran run(const std::vector<std::string>& argv, ::uid_t uid = 0);
+// Whether the kernel keeps writes in all mounts of this run (BRANCHFS_TEST_MOUNT_OPTIONS=writeback).
+bool keeps_writes();
 std::string mount_program();
 // Runs `body` in a child process with the given user; true when it returned true.
 bool as_user(::uid_t uid, ::gid_t gid, bool (*body)(const std::string&), const std::string& argument);

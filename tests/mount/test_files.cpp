@@ -110,9 +110,13 @@ TEST_CASE("holes: sparse files, punch, zero range, SEEK_DATA and SEEK_HOLE", "[m
   CHECK(stat_of(fd).st_blocks < 1024);
   CHECK(read_at(fd, far - 3, 10) == std::string(3, '\0') + "end");
   const ::off_t data = ::lseek(fd, 0, SEEK_DATA);
-  CHECK(data > far - (1 << 20));
-  CHECK(data <= far);
-  CHECK(::lseek(fd, 0, SEEK_HOLE) == 0);
+  if (keeps_writes()) {
+    CHECK(data == 0);  // whatever is not sent yet counts as data
+  } else {
+    CHECK(data > far - (1 << 20));
+    CHECK(data <= far);
+    CHECK(::lseek(fd, 0, SEEK_HOLE) == 0);
+  }
   CHECK(::lseek(fd, far, SEEK_HOLE) == far + 3);
   CHECK(::lseek(fd, far + 3, SEEK_DATA) == -1);
   CHECK(errno == ENXIO);
@@ -264,15 +268,17 @@ TEST_CASE("times follow what happened, although the kernel caches attributes", "
   const auto later = [](const ::timespec& a, const ::timespec& b) {
     return a.tv_sec != b.tv_sec ? a.tv_sec > b.tv_sec : a.tv_nsec > b.tv_nsec;
   };
+  // The clock of a kernel that keeps writes, and then times too, is this coarse.
+  constexpr ::useconds_t kTick = 12000;
   auto old = stat_of(fd);
   const auto changed = [&](bool mtime) {
     const auto st = stat_of(fd);
     const bool right = later(st.st_ctim, old.st_ctim) && later(st.st_mtim, old.st_mtim) == mtime;
     old = st;
-    ::usleep(2000);
+    ::usleep(kTick);
     return right;
   };
-  ::usleep(2000);
+  ::usleep(kTick);
   REQUIRE(::pwrite(fd, "x", 1, 0) == 1);
   CHECK(changed(true));
   REQUIRE(::fchmod(fd, 0600) == 0);
@@ -309,6 +315,7 @@ TEST_CASE("a program in the mount can be executed", "[mount]") {
 }
 
 TEST_CASE("one write costs one request once the mount is warm", "[mount]") {
+  if (keeps_writes()) return;
   const Mounted m;
   REQUIRE(m.mount.mounted());
   const Fd fd(m.path("f"), O_RDWR | O_CREAT);

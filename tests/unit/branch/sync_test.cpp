@@ -208,5 +208,56 @@ TEST_CASE("what a frozen delta sealed holds whatever the boot", "[P2]") {
   CHECK(read(s.store, "child", "f") == shape(blocks('a', 1) + blocks('b', 1) + blocks('a', 2)));
 }
 
+TEST_CASE("a log over shared blocks seldom syncs the journal, and loses nothing to a power cut", "[P2]") {
+  HookEnv env;
+  ScratchStore store(env);
+  store.make_root("base");
+  {
+    auto base = store.open("base");
+    write(*base, make_file(*base, "f"), 0, blocks('a', 100));
+  }
+  must(create_branch(**store, "main", "base", {}));
+  must(pack(**store, "base"));
+  in_killed_process([&] {
+    auto branch = store.open("main");
+    const Ino ino = ino_of(*branch, "f");
+    int journal_syncs = 0;
+    env.hook = [&](const std::string& call, const std::string& path) -> Status {
+      if (call == "sync" && path.ends_with("journal")) ++journal_syncs;
+      return {};
+    };
+    for (std::uint64_t block = 0; block < 60; ++block) {
+      write(*branch, ino, block * kBlockSize, blocks('b', 1));
+      must(branch->sync(ino, true));
+      write(*branch, ino, block * kBlockSize, blocks('c', 1));  // a log's last block grows
+      must(branch->sync(ino, true));
+    }
+    CHECK(journal_syncs > 0);
+    CHECK(journal_syncs < 12);
+  });
+  env.boot += "+";
+  store.reopen();
+  CHECK(read(store, "main", "f") == shape(blocks('c', 60) + blocks('a', 40)));
+}
+
+TEST_CASE("an fdatasync syncs the file's own name, and not what others recorded", "[P2]") {
+  Shadowing s;
+  const Ino mine = make_file(*s.branch, "mine");
+  write(*s.branch, mine, 0, "mine");
+  int journal_syncs = 0;
+  s.env.hook = [&](const std::string& call, const std::string& path) -> Status {
+    if (call == "sync" && path.ends_with("journal")) ++journal_syncs;
+    return {};
+  };
+  must(s.branch->sync(mine, true));
+  CHECK(journal_syncs == 1);
+  make_file(*s.branch, "another");
+  write(*s.branch, mine, 0, "more");
+  must(s.branch->sync(mine, true));
+  CHECK(journal_syncs == 1);
+  must(s.branch->sync(mine, false));
+  CHECK(journal_syncs == 2);
+}
+
 }  // namespace
 }  // namespace branchfs::test
