@@ -127,7 +127,7 @@ mask() {
 }
 bare() {
   branchfs create raw --from main > /dev/null
-  "${pin[@]}" branchfs mount raw "$work/raw" > /dev/null
+  "${pin[@]}" branchfs mount raw "$work/raw" -o writeback > /dev/null # as a masking run mounts
   start "$work/raw"
   FILESYSTEM=$(filesystem_of raw) "${sql[@]}" postgres > watched << 'SQL'
 select pg_backend_pid() as pid \gset

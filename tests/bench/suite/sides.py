@@ -64,7 +64,7 @@ class BranchFs(Side):
     name = "branchfs"
     title = "branchfs"
     reference = False
-    mount_options = "no_io_uring"
+    mount_options = "no_io_uring,writeback"  # writeback: as `branchfs start` mounts
 
     def __init__(self, bench):
         super().__init__(bench)
@@ -128,10 +128,19 @@ class BranchFsOwn(BranchFs):
     settings = {"wal_recycle": None, "wal_init_zero": None, "min_wal_size": None}
 
 
+class BranchFsThrough(BranchFs):
+    """As mount.branchfs mounts by itself: each write is the branch's at once."""
+
+    name = "branchfs-through"
+    title = "branchfs, write-through"
+    mount_options = "no_io_uring,writethrough"
+    asked_for_only = True
+
+
 class BranchFsUring(BranchFs):
     name = "branchfs-uring"
     title = "branchfs, FUSE over io_uring"
-    mount_options = "io_uring"
+    mount_options = "io_uring,writeback"
 
     def why_not(self):
         if reason := super().why_not():
@@ -315,4 +324,4 @@ class BranchFsUrl(Way):
     title = "branchfs import --url"
 
 
-SIDES = (Side, BranchFs, BranchFsUring, BranchFsOwn, OverlayFs, FuseOverlayFs, Btrfs, Xfs, Copy, BaseBackup, BranchFsUrl, Template)
+SIDES = (Side, BranchFs, BranchFsUring, BranchFsThrough, BranchFsOwn, OverlayFs, FuseOverlayFs, Btrfs, Xfs, Copy, BaseBackup, BranchFsUrl, Template)
