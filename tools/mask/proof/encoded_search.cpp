@@ -191,6 +191,8 @@ bool find_base64(const Look& look, std::size_t begin, std::size_t end) {
 bool find_in_digits(const PatternSearch& search, std::span<const std::byte> bytes, std::size_t begin, std::size_t end,
                     const FoundEncoded& found) {
   if (search.empty() || end - begin < kLeastBase64) return true;
+  // Padding (xxxx, 0000, AAAA): one digit again and again stands for at most three different bytes, and no witness has that few.
+  if (std::memcmp(bytes.data() + begin, bytes.data() + begin + 1, end - begin - 1) == 0) return true;
   const Look look{search, bytes, found};
   return find_base64(look, begin, end) && (end - begin < kLeastHex || find_hex_runs(look, begin, end));
 }
