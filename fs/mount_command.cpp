@@ -169,6 +169,7 @@ Status serve(const MountOptions& options, const Places& places, Daemon& daemon) 
   spdlog::info("mounting {} on {}{}", session_opts.source, places.mountpoint,
                options.read_only ? ", read-only" : "");
   const Status ended = session->run([&] { return daemon.ready(); });
+  operations.finish();
   spdlog::info("unmounted; making everything durable");
   control.reset();
   const Status durable = options.read_only ? Status{} : branch->sync_all();

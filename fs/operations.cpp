@@ -71,7 +71,7 @@ bool holds_up_others([[maybe_unused]] fuse_req_t req) {
 }
 
 // Where a reply's data may be put so that it need not be copied once more.
-std::span<char> reply_buffer(fuse_req_t req, std::size_t size) {
+std::span<char> reply_buffer([[maybe_unused]] fuse_req_t req, std::size_t size) {
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
   char* payload = nullptr;
   std::size_t room = 0;

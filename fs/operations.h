@@ -71,6 +71,9 @@ class Operations {
 
   Operations(Branch& branch, Options options);
 
+  // No request is being worked on any more when this returns. To be called before the session goes, which the replies need.
+  void finish() { pool_.finish(); }
+
   // libfuse's table; its userdata must be an Operations*.
   static const ::fuse_lowlevel_ops& table();
   [[nodiscard]] const Counters& counters() const { return counters_; }

@@ -7,17 +7,24 @@
 
 namespace branchfs {
 
-RequestPool::~RequestPool() {
+void RequestPool::finish() {
+  std::vector<std::thread> threads;
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
+    threads.swap(threads_);
   }
   wakes_.notify_all();
-  for (std::thread& thread : threads_) thread.join();
+  for (std::thread& thread : threads) thread.join();
 }
 
 void RequestPool::submit(Job job) {
   std::unique_lock lock(mutex_);
+  if (stopping_) {
+    lock.unlock();
+    job();
+    return;
+  }
   jobs_.push_back(std::move(job));
   if (jobs_.size() > idle_ && threads_.size() < kMaxThreads) {
     try {

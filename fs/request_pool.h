@@ -19,12 +19,13 @@ class RequestPool {
   using Job = std::function<void()>;
 
   RequestPool() = default;
-  // Runs what was submitted before.
-  ~RequestPool();
+  ~RequestPool() { finish(); }
   RequestPool(const RequestPool&) = delete;
   RequestPool& operator=(const RequestPool&) = delete;
 
   void submit(Job job);
+  // Returns when all that was submitted is done. What still comes is done by who brings it.
+  void finish();
 
  private:
   static constexpr std::size_t kMaxThreads = 32;
