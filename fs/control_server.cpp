@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include <array>
-#include <cstring>
 #include <fstream>
 
 #include "layers/store/control.h"
@@ -127,11 +126,8 @@ nlohmann::json ControlServer::answer(const nlohmann::json& request) {
   };
   const std::string op = text("op");
   if (op == "status") return status();
-  if (op == "flush" || op == "sync") {
-    const Status flushed = flush_kernel();
-    if (!flushed) return control_error(flushed.error());
-    return answer_of(op == "flush" ? branch_.flush() : branch_.sync_all());
-  }
+  if (op == "flush") return answer_of(branch_.flush());
+  if (op == "sync") return answer_of(branch_.sync_all());
   if (op == "unmount") return answer_of(unmount_());
   if (op == "freeze") {
     const auto frozen = freeze(text("name"));
@@ -168,31 +164,8 @@ nlohmann::json ControlServer::status() {
       {"requests", std::move(requests)}};
 }
 
-// Every write that was completed before comes in now, through the request threads. A mount that is out of sight has no name to reach it
-// by: whoever still has files open there has what a power cut would leave.
-Status ControlServer::flush_kernel() {
-  {
-    const std::lock_guard lock(mutex_);
-    if (!negotiated_.writeback) return {};
-  }
-  const int dir = ::open(facts_.mountpoint.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (dir < 0) return {};
-  int result = ::syncfs(dir);
-  if (result != 0) {
-    // Once, it tells of writes that failed long ago (a disk that was full) and are gone: who syncs those files hears of it. A second
-    // failure is about what the kernel has now.
-    spdlog::warn("flush what the kernel keeps: {}", std::strerror(errno));
-    result = ::syncfs(dir);
-  }
-  const int err = errno;
-  ::close(dir);
-  if (result != 0) return sys_error("flush what the kernel keeps of " + facts_.branch, err);
-  return {};
-}
-
 Result<nlohmann::json> ControlServer::freeze(const std::string& name) {
   if (name.empty()) return make_error(Kind::usage, "freeze needs the branch's name");
-  BFS_TRY(flush_kernel());
   // The proof that Branch::freeze asks for holds no file here: the caller, in another process, holds the
   // store lock for as long as it waits for this answer. Taking it here would wait for the caller, who waits
   // for us.

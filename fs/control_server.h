@@ -57,7 +57,6 @@ class ControlServer {
   void serve(int connection);
   nlohmann::json status();
   Result<nlohmann::json> freeze(const std::string& name);
-  Status flush_kernel();
 
   Branch& branch_;
   const Operations& operations_;

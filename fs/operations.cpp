@@ -386,11 +386,16 @@ struct Handlers {
   }
 
   static void write(fuse_req_t req, fuse_ino_t ino, const char* data, std::size_t size, ::off_t offset,
-                    ::fuse_file_info*) {
+                    ::fuse_file_info* fi) {
     auto& ops = self(req);
     ops.counters_.add(Op::write);
-    const Status status =
+    Status status =
         ops.branch_.write(Ino{ino}, static_cast<std::uint64_t>(offset), std::as_bytes(std::span(data, size)));
+    // For a file that bypasses its cache the kernel sends no fsync after an O_DSYNC or O_SYNC write.
+    const auto synchronous = static_cast<unsigned>(fi->flags) & static_cast<unsigned>(O_SYNC);
+    if (status && synchronous != 0 && ops.direct_files_.contains(Ino{ino})) {
+      status = ops.branch_.sync(Ino{ino}, synchronous == static_cast<unsigned>(O_DSYNC));
+    }
     if (!status) return ops.reply_error(req, status.error(), Op::write, Ino{ino});
     ::fuse_reply_write(req, size);
   }

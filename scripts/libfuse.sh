@@ -33,13 +33,14 @@ case "${1:-}" in "") ;; -h | --help) usage; exit 0 ;; *) usage >&2; exit 2 ;; es
 
 if [[ -n ${BRANCHFS_SYSTEM_LIBFUSE:-} ]]; then exit 0; fi
 if pkg-config --exists "fuse3 >= $wanted"; then exit 0; fi
-if PKG_CONFIG_PATH=$prefix/lib/pkgconfig pkg-config --exists "fuse3 >= $wanted" && cmp -s "$patch" "$prefix/replies.patch"; then exit 0; fi
+if PKG_CONFIG_PATH=$prefix/lib/pkgconfig pkg-config --exists "fuse3 >= $wanted" && cmp -s "$patch" "$prefix/replies.patch" &&
+  grep -qxF "prefix=$prefix" "$prefix/lib/pkgconfig/fuse3.pc"; then exit 0; fi # not one of a checkout that was moved
 for tool in meson ninja apt-get patch; do
   command -v "$tool" > /dev/null || without "$tool is not installed (scripts/setup.sh installs it)"
 done
 [[ -r $keyring ]] || without "there is no $keyring to check Debian's source package with"
 
-work=$(mktemp -d "${TMPDIR:-/tmp}/branchfs-libfuse.XXXXXX")
+work=$(mktemp -d "${TMPDIR:-/tmp}/branchfs-libfuse.XXXXXX") || without "no scratch directory"
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
@@ -57,7 +58,7 @@ if ! { apt update && apt source --download-only fuse3; }; then without "no sourc
 source_tar=$(find "$work/download" -name 'fuse3_*.orig.tar.*' ! -name '*.asc' | head -n 1)
 [[ -n $source_tar ]] || without "the source package has no tar file"
 mkdir "$work/source"
-tar -xf "$source_tar" -C "$work/source" --strip-components=1
+tar -xf "$source_tar" -C "$work/source" --strip-components=1 || without "it could not be unpacked"
 patch --quiet --strip=1 --directory="$work/source" < "$patch" > "$work/log" 2>&1 || without "$(basename "$patch") does not fit this source: $(head -n 1 "$work/log")"
 
 # fusermount3 stays the system's: only that one is set-user-ID root.
@@ -68,10 +69,10 @@ rm -rf "$prefix.new"
 } > "$work/log" 2>&1 || { tail -n 15 "$work/log" >&2; without "it could not be built, its last lines are above"; }
 PKG_CONFIG_PATH=$prefix.new$prefix/lib/pkgconfig pkg-config --exists "fuse3 >= $wanted" || without "the source package is older than $wanted"
 grep -q '^#define HAVE_URING' "$work/build/fuse_config.h" || without "it was built without io_uring"
-cp "$patch" "$prefix.new$prefix/replies.patch"
+cp "$patch" "$prefix.new$prefix/replies.patch" || without "it could not be installed"
 # Complete or not there at all.
 rm -rf "$prefix"
 mkdir -p "${prefix%/*}"
-mv "$prefix.new$prefix" "$prefix"
+mv "$prefix.new$prefix" "$prefix" || without "it could not be installed"
 rm -rf "$prefix.new"
 say "$(PKG_CONFIG_PATH=$prefix/lib/pkgconfig pkg-config --modversion fuse3) is in $prefix"

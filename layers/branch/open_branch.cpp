@@ -62,10 +62,13 @@ Status OpenBranch::make_open_delta() {
 // After a crash: what was written but not synced is still to be synced, and data files of deleted inodes go.
 Status OpenBranch::recover() {
   for (const NodePtr& node : view_->touched_nodes()) {
-    if (!node->pending.empty()) mark_dirty(*node);
+    const bool grew = node->is_regular() && !owns(*node) && node->journaled_size != node->attr.size;
+    if (!node->pending.empty() || grew) mark_dirty(*node);
   }
   // Our records may reach the disk by themselves from now on, and must not do so before those they build upon.
   BFS_TRY(sync_older(kNoIno, current_));
+  // What was replayed may be in the host's memory only, and nobody knows any more which record an inode's next sync depends on.
+  if (!open_delta().journal().empty()) BFS_TRY(open_delta().journal().sync(open_delta().journal().end()));
   std::string files = store_->delta_dir(open_delta().id()) + "/f";
   BFS_ASSIGN(auto items, store_->env().list(files));
   for (const DirItem& item : items) {
@@ -76,8 +79,6 @@ Status OpenBranch::recover() {
     bool needed = is_number && node &&
                   (node->owner == current_ || node->sources.any_from(BlockNo{0}, own()));
     if (!needed) {
-      // What says that it is not needed may be in the host's memory only.
-      BFS_TRY(open_delta().journal().sync(open_delta().journal().end()));
       BFS_TRY(store_->env().unlink(files + "/" + item.name));
     }
     if (is_number) next_ino_ = std::max(next_ino_.load(), ino.v + 1);

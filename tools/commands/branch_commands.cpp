@@ -210,6 +210,10 @@ Result<int> reset(Context& context, const std::string& name, bool no_checkpoint)
   if (!no_checkpoint) {
     checkpoint_parent(context, *store, branch.manifest);
   }
+  if (const auto parent = store->name_of(branch.manifest.parent)) {  // one that is gone is for reset_branch() to report
+    BFS_ASSIGN(const BranchInfo of, find_branch(*store, *parent));
+    BFS_TRY(require_one_instant(*store, of));
+  }
   const Interrupt interrupt;
   BFS_ASSIGN(const OperationLock lock, OperationLock::acquire(*store, name));
   // While this waited for the lock it may have been masked, or made anew.
@@ -223,7 +227,7 @@ Result<int> reset(Context& context, const std::string& name, bool no_checkpoint)
     ProgressReporter progress(context.progress_style());
     BFS_TRY(mask::mask_again({store, progress, context.warner()}, name));
   } else {
-    BFS_TRY(reset_to_parent(*store, present));
+    BFS_TRY(reset_branch(*store, name));
   }
   BFS_TRY(forget_preparation(*store, name));
   // Back to the state it was found in; a dead server or mount counts as what it was meant to be.
@@ -231,7 +235,6 @@ Result<int> reset(Context& context, const std::string& name, bool no_checkpoint)
   if (before.mount != MountState::none) {
     MountRequest request;
     request.dir = before.mountpoint;
-    if (was_running) request.server = MountRequest::Server::lasting;
     BFS_TRY(ensure_mounted_for_use(*store, lock, request, context.warner()));
   }
   if (was_running) BFS_TRY(ensure_started(*store, lock, {}, context.warner()));

@@ -95,13 +95,14 @@ Result<bool> make_branch(Context& context, const std::shared_ptr<Store>& shared,
           fmt::format("no checkpoint in \"{}\", the first start takes longer: {}", parent.name, done.error().what));
     }
   }
+  BFS_TRY(require_one_instant(store, parent));
   BFS_TRY(Interrupt::check());
   CreateOptions options;
   options.is_protected = wanted.is_protected;
   options.postgres = inherited_facts(parent.manifest);
   if (wanted.ttl > 0) options.expires = store.env().now().tv_sec + wanted.ttl;
   auto made = rules ? make_masked(context, shared, wanted, parent, options, *rules)
-                    : branch_off(store, wanted.name, parent, options);
+                    : create_branch(store, wanted.name, parent.name, options);
   if (!made) {
     // Somebody else was faster by a moment.
     if (made.error().kind != Kind::exists || !wanted.if_not_exists) return std::move(made).error();

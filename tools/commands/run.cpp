@@ -45,6 +45,7 @@ Status keep(Context& context, Store& store, const std::string& name, const pg::A
   // Now its data is wanted: the server that ran without fsync comes back with it.
   BFS_ASSIGN(const OperationLock lock, OperationLock::acquire(store, name));
   BFS_TRY(ensure_stopped(store, lock));
+  BFS_TRY(ensure_unmounted(store, lock));  // its mount kept writes
   BFS_TRY(ensure_started(store, lock, {}, context.warner()));
   context.warn(fmt::format("kept branch \"{}\": {} (branchfs delete {})", name, pg::make_url(access), name));
   return {};

@@ -13,7 +13,6 @@
 #include "layers/jobs/jobs.h"
 #include "layers/store/control.h"
 #include "tools/interrupt.h"
-#include "tools/lifecycle/paused_server.h"
 #include "tools/pg/process.h"
 #include "tools/pg/text.h"
 
@@ -113,7 +112,7 @@ Status run_mount_helper(const Store& store, const std::string& name, const std::
   if (::geteuid() == 0) options += ",allow_other";
   if (!request.options.empty()) options += "," + request.options;
   if (!request.sealed.empty()) options += ",sealed=" + request.sealed;
-  if (request.server != MountRequest::Server::none) options += ",writeback";
+  if (request.throw_away) options += ",writeback";
   pg::Command command;
   command.argv = {helper, store.dir(), dir, "-o", options};
   BFS_ASSIGN(const pg::Output output, pg::run(command));
@@ -142,18 +141,6 @@ Status unmount_when_quiet(const std::string& mountpoint, bool urgent) {
     if (Clock::now() > deadline) return done;
     std::this_thread::sleep_for(20ms);
   }
-}
-
-// The configuration is inside of what is mounted: only then can it be asked.
-Status mount_at(const Store& store, const BranchInfo& branch, const std::string& dir, MountRequest request) {
-  BFS_TRY(run_mount_helper(store, branch.name, dir, request));
-  if (request.server != MountRequest::Server::lasting) return {};
-  const auto syncs = fsync_is_on(branch, dir);
-  if (syncs && *syncs) return {};
-  BFS_TRY(unmount_when_quiet(dir, false));
-  BFS_TRY(wait_until_released(store, branch.name));
-  request.server = MountRequest::Server::none;
-  return run_mount_helper(store, branch.name, dir, request);
 }
 
 }  // namespace
@@ -217,7 +204,7 @@ Result<std::string> ensure_mounted(Store& store, const OperationLock& lock, cons
   // After a rename the place may still be another branch's.
   if (!chosen && is_mountpoint(dir)) dir += "@" + branch.manifest.id.hex().substr(0, 8);
   BFS_TRY(make_mountpoint(dir, chosen));
-  auto mounted = mount_at(store, branch, dir, request);
+  auto mounted = run_mount_helper(store, branch.name, dir, request);
   if (!mounted) {
     remove_default_mountpoint(store, dir);
     return std::move(mounted).error();
@@ -280,7 +267,7 @@ Result<pg::Access> ensure_started(Store& store, const OperationLock& lock, const
   const bool failed = before.mount == MountState::mounted && turned_read_only(store, branch.name);
   if (failed) BFS_TRY(ensure_unmounted(store, lock));
   if (failed || before.mount == MountState::stale) mount.dir = before.mountpoint;
-  mount.server = request.throw_away ? MountRequest::Server::throw_away : MountRequest::Server::lasting;
+  mount.throw_away = request.throw_away;
   BFS_ASSIGN(const std::string mountpoint, ensure_mounted(store, lock, mount));
   auto access = start_on(store, branch, mountpoint, request, warn);
   if (!access && before.mount != MountState::mounted) ignore(ensure_unmounted(store, lock, true));
@@ -305,35 +292,11 @@ Status checkpoint_branch(const Store& store, const BranchInfo& branch) {
   return checkpoint_on(branch, state.mountpoint);
 }
 
-namespace {
-
-// To be held while the branch is frozen: its server stands still where a child would otherwise miss writes that it has completed (it
-// runs with fsync off, and the kernel keeps writes). Nothing in all other cases.
-Result<std::optional<PausedServer>> hold_still(const Store& store, const BranchInfo& branch) {
+Status require_one_instant(const Store& store, const BranchInfo& branch) {
   BFS_ASSIGN(const BranchState state, observe(store, branch));
-  if (!state.serving() || !keeps_writes(store, branch.name)) return std::optional<PausedServer>();
-  BFS_ASSIGN(const bool syncs, fsync_is_on(branch, state.mountpoint));
-  if (syncs) return std::optional<PausedServer>();
-  auto paused = PausedServer::pause(state.mountpoint);
-  if (!paused) return std::move(paused).error();
-  return std::optional<PausedServer>(*std::move(paused));
-}
-
-}  // namespace
-
-Result<Manifest> branch_off(Store& store, const std::string& name, const BranchInfo& parent, const CreateOptions& options) {
-  BFS_ASSIGN(const auto still, hold_still(store, parent));
-  return create_branch(store, name, parent.name, options);
-}
-
-Status reset_to_parent(Store& store, const BranchInfo& branch) {
-  std::optional<PausedServer> still;
-  if (const auto name = store.name_of(branch.manifest.parent)) {  // a parent that is gone is reset_branch()'s to report
-    BFS_ASSIGN(const BranchInfo parent, read_branch(store, *name));
-    BFS_ASSIGN(still, hold_still(store, parent));
-  }
-  BFS_ASSIGN(const Manifest done, reset_branch(store, branch.name));
-  return {};
+  if (state.mount != MountState::mounted || !keeps_writes(store, branch.name)) return {};
+  return make_error(Kind::busy, fmt::format("\"{}\" is mounted with -o writeback, so the kernel may still keep writes of it", branch.name),
+                    fmt::format("branchfs stop {0}, branchfs umount {0}", branch.name));
 }
 
 Status take_down(Store& store, const OperationLock& lock, bool urgent) {

@@ -50,10 +50,9 @@ struct MountRequest {
   bool read_only = false;
   std::string options;  // further -o options, comma-separated
   std::string sealed;   // the masking run that asks: the branch need not be ready
-  // What of a server that branchfs starts: the kernel may keep its writes for a while, which is much faster. A server with fsync on
-  // says by itself when they must be durable; of one with fsync off in its configuration nothing may be kept (P1), of one whose data
-  // nobody wants after a crash everything.
-  enum class Server : std::uint8_t { none, lasting, throw_away } server = Server::none;
+  // For a server whose data nobody wants after a crash, and that nobody branches from while it runs: the kernel keeps writes for a while,
+  // which is much faster (fs/README.md).
+  bool throw_away = false;
 };
 // MountRequest::options for root's --user: the mount shows that user as the owner of the data. Empty for anybody else.
 Result<std::string> owner_options(const std::string& user);
@@ -75,9 +74,8 @@ Result<bool> ensure_stopped(Store& store, const OperationLock& lock, bool urgent
 
 // CHECKPOINT if a server runs on the branch; nothing otherwise.
 Status checkpoint_branch(const Store& store, const BranchInfo& branch);
-// create_branch() and reset_branch() of a parent that may run, held still where it must be.
-Result<Manifest> branch_off(Store& store, const std::string& name, const BranchInfo& parent, const CreateOptions& options);
-Status reset_to_parent(Store& store, const BranchInfo& branch);
+// busy while a child could miss writes that are completed (P1): the branch is mounted so that the kernel keeps writes.
+Status require_one_instant(const Store& store, const BranchInfo& branch);
 
 // Stopped and unmounted, whatever it was.
 Status take_down(Store& store, const OperationLock& lock, bool urgent);

@@ -259,39 +259,11 @@ Result<pg::Access> start_on(Store& store, const BranchInfo& branch, const std::s
   return access_of(store, {branch.name, std::move(manifest)});
 }
 
-namespace {
-
-Result<pg::Session> open_session(const BranchInfo& branch, const pg::ServerStatus& status) {
-  const pg::Facts facts = facts_of(branch.manifest);
-  return pg::open_superuser({status.socket_dir, status.port, {}, {}, facts.major}, {facts.role});
-}
-
-}  // namespace
-
-Result<bool> fsync_is_on(const BranchInfo& branch, const std::string& mountpoint) {
-  const pg::ServerStatus status = pg::server_status(mountpoint);
-  if (status.state == pg::ServerState::running) {
-    BFS_ASSIGN(pg::Session session, open_session(branch, status));
-    BFS_ASSIGN(const auto rows, session.query("SHOW fsync"));
-    return !rows.empty() && rows.front().front() == "on";
-  }
-  BFS_ASSIGN(const pg::Identity owner, pg::owner_identity(mountpoint));
-  pg::DirectorySource files(mountpoint, owner, false);
-  BFS_ASSIGN(const pg::FlatConf conf, pg::flatten_conf(files, "postgresql.conf"));
-  auto settings = pg::effective_settings(conf.lines);
-  BFS_ASSIGN(const auto by_alter_system, files.read("postgresql.auto.conf"));
-  if (by_alter_system) {
-    for (const auto& [name, value] : pg::effective_settings(pg::parse_conf(*by_alter_system))) settings[name] = value;
-  }
-  const auto found = settings.find("fsync");
-  if (found == settings.end()) return true;
-  // Postgres takes any unambiguous beginning of a word, in any case; what is not surely "on" counts as off.
-  const std::string value = pg::lower(found->second);
-  return value == "on" || value == "true" || value == "yes" || value == "1";
-}
-
 Status checkpoint_on(const BranchInfo& branch, const std::string& mountpoint) {
-  BFS_ASSIGN(pg::Session session, open_session(branch, pg::server_status(mountpoint)));
+  const pg::ServerStatus status = pg::server_status(mountpoint);
+  const pg::Facts facts = facts_of(branch.manifest);
+  const pg::SessionTarget target{status.socket_dir, status.port, {}, {}, facts.major};
+  BFS_ASSIGN(pg::Session session, pg::open_superuser(target, {facts.role}));
   return session.execute("CHECKPOINT");
 }
 

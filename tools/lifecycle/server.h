@@ -51,9 +51,6 @@ Result<pg::ServerSpec> server_spec(Store& store, const BranchInfo& branch, const
 Result<pg::Access> start_on(Store& store, const BranchInfo& branch, const std::string& mountpoint,
                             const StartRequest& request, const Warn& warn);
 
-// Whether the server on `mountpoint` syncs what it writes: what a running one says, else what its configuration says.
-Result<bool> fsync_is_on(const BranchInfo& branch, const std::string& mountpoint);
-
 // CHECKPOINT through the private socket of the server that runs on `mountpoint`.
 Status checkpoint_on(const BranchInfo& branch, const std::string& mountpoint);
 

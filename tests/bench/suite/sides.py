@@ -64,7 +64,7 @@ class BranchFs(Side):
     name = "branchfs"
     title = "branchfs"
     reference = False
-    mount_options = "no_io_uring,writeback"  # writeback: as `branchfs start` mounts
+    mount_options = "no_io_uring"
 
     def __init__(self, bench):
         super().__init__(bench)
@@ -128,19 +128,19 @@ class BranchFsOwn(BranchFs):
     settings = {"wal_recycle": None, "wal_init_zero": None, "min_wal_size": None}
 
 
-class BranchFsThrough(BranchFs):
-    """As mount.branchfs mounts by itself: each write is the branch's at once."""
+class BranchFsWriteback(BranchFs):
+    """As `branchfs run` and masking mount: the kernel keeps writes for a while."""
 
-    name = "branchfs-through"
-    title = "branchfs, write-through"
-    mount_options = "no_io_uring,writethrough"
+    name = "branchfs-writeback"
+    title = "branchfs, writeback"
+    mount_options = "no_io_uring,writeback"
     asked_for_only = True
 
 
 class BranchFsUring(BranchFs):
     name = "branchfs-uring"
     title = "branchfs, FUSE over io_uring"
-    mount_options = "io_uring,writeback"
+    mount_options = "io_uring"
 
     def why_not(self):
         if reason := super().why_not():
@@ -324,4 +324,4 @@ class BranchFsUrl(Way):
     title = "branchfs import --url"
 
 
-SIDES = (Side, BranchFs, BranchFsUring, BranchFsThrough, BranchFsOwn, OverlayFs, FuseOverlayFs, Btrfs, Xfs, Copy, BaseBackup, BranchFsUrl, Template)
+SIDES = (Side, BranchFs, BranchFsUring, BranchFsWriteback, BranchFsOwn, OverlayFs, FuseOverlayFs, Btrfs, Xfs, Copy, BaseBackup, BranchFsUrl, Template)

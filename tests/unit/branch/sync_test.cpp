@@ -240,6 +240,23 @@ TEST_CASE("a log over shared blocks seldom syncs the journal, and loses nothing 
   CHECK(read(store, "main", "f") == shape(blocks('c', 60) + blocks('a', 40)));
 }
 
+TEST_CASE("what a killed process recorded is durable before the next one acknowledges anything", "[P2]") {
+  Shadowing s;
+  s.branch.reset();
+  in_killed_process([&] {
+    auto branch = s.store.open("main");
+    write(*branch, make_file(*branch, "new"), 0, "new");
+    must(branch->flush());
+  });
+  int journal_syncs = 0;
+  s.env.hook = [&](const std::string& call, const std::string& path) -> Status {
+    if (call == "sync" && path.ends_with("journal")) ++journal_syncs;
+    return {};
+  };
+  s.open();
+  CHECK(journal_syncs > 0);
+}
+
 TEST_CASE("an fdatasync syncs the file's own name, and not what others recorded", "[P2]") {
   Shadowing s;
   const Ino mine = make_file(*s.branch, "mine");

@@ -95,7 +95,7 @@ Result<std::unique_ptr<SealedBranch>> SealedBranch::create(std::shared_ptr<Store
   std::unique_ptr<SealedBranch> branch(new SealedBranch(store, name, run, std::move(ticket)));
   options.state = "sealed";
   options.masking = {{"run", run}};
-  auto made = branch_off(*store, name, {parent, parents}, options);
+  auto made = create_branch(*store, name, parent, options);
   if (!made) {
     ignore(branch->ticket_.withdraw());  // it names a run that made no branch
     return std::move(made).error();
@@ -143,7 +143,7 @@ Status SealedBranch::show_head(const std::vector<ObjectId>& stack) {
 Status SealedBranch::start(const Warn& warn) {
   MountRequest mount;
   mount.sealed = run_;
-  mount.server = MountRequest::Server::throw_away;
+  mount.throw_away = true;
   BFS_ASSIGN(BranchInfo branch, info());
   BFS_ASSIGN(mount.options, owner_options(recorded_user(branch.manifest)));
   BFS_ASSIGN(const std::string mountpoint, ensure_mounted(*store_, *lock_, mount));
