@@ -106,8 +106,9 @@ Status reap_one(Store& store, const std::string& file_name) {
     auto gone = remove_branch(store, name, options);
     if (!gone && gone.error().kind != Kind::not_found) {
       try_again_later(*file, now);
-      // Children keep it, as they keep any branch: it goes with the last of them.
-      if (gone.error().kind == Kind::refused) return {};
+      // Children keep it, as they keep any branch: it goes with the last of them. Whoever has it open just now (pack, verify) is gone
+      // when the next command tries.
+      if (gone.error().kind == Kind::refused || gone.error().kind == Kind::busy) return {};
       return std::move(gone).error().context(fmt::format("cannot delete expired branch \"{}\"", name));
     }
   }
