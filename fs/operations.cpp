@@ -75,7 +75,7 @@ std::span<char> reply_buffer([[maybe_unused]] fuse_req_t req, std::size_t size) 
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
   char* payload = nullptr;
   std::size_t room = 0;
-  if (::fuse_req_is_uring(req) && ::fuse_req_get_payload(req, &payload, &room, nullptr) == 0 && room >= size) {
+  if (::fuse_req_get_payload(req, &payload, &room, nullptr) == 0 && room >= size) {  // refused without a ring
     return {payload, size};
   }
 #endif
@@ -126,8 +126,7 @@ struct ::stat Operations::to_stat(const Attr& attr) {
 }
 
 void Operations::note_direct(Ino parent, const Attr& attr) {
-  if (!options_.writeback || !S_ISREG(attr.mode) || parent != direct_dir_) return;
-  direct_files_.insert(attr.ino);
+  if (parent == direct_dir_ && S_ISREG(attr.mode)) direct_files_.insert(attr.ino);
 }
 
 Operations::Operations(Branch& branch, Options options) : branch_(branch), options_(std::move(options)) {

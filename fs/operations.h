@@ -101,7 +101,7 @@ class Operations {
   std::mutex logged_mutex_;
   std::unordered_set<std::string> logged_;
   std::atomic<bool> uses_io_uring_{false};
-  Ino direct_dir_ = kNoIno;
+  Ino direct_dir_ = kNoIno;  // stays so without writeback
   InodeSet direct_files_;  // seen in direct_dir_
   RequestPool pool_;  // last: its jobs use all of the above
 };

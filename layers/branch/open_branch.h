@@ -114,6 +114,7 @@ class OpenBranch final : public Branch {
   Status sync_node(const NodePtr& node, bool data_only);
   void prepare_ahead(Node& node);
   Status sync_older(Ino ino, std::size_t current);
+  Status sync_journals(std::size_t current, JournalPosition position);
   Status sync_names();
   Status sync_records_of(const Node& node);
   Status make_data_durable(const NodePtr& node, std::size_t epoch);

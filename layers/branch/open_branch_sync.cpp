@@ -174,6 +174,17 @@ Status OpenBranch::sync_node(const NodePtr& node, bool data_only) {
   return {};
 }
 
+// All of the older deltas' journals, and that of delta `current` up to `position`.
+Status OpenBranch::sync_journals(std::size_t current, JournalPosition position) {
+  Status done = sync_older(kNoIno, current);
+  if (done) done = view_->delta(current).journal().sync(position);
+  if (!done) {
+    fail(done.error());
+    return done;
+  }
+  return wait_for_manifest();
+}
+
 Status OpenBranch::sync_names() {
   std::size_t current = 0;
   JournalPosition position = 0;
@@ -182,13 +193,7 @@ Status OpenBranch::sync_names() {
     current = current_.load();
     position = view_->delta(current).journal().end();
   }
-  Status done = sync_older(kNoIno, current);
-  if (done) done = view_->delta(current).journal().sync(position);
-  if (!done) {
-    fail(done.error());
-    return done;
-  }
-  return wait_for_manifest();
+  return sync_journals(current, position);
 }
 
 JournalPosition OpenBranch::record(const Edit& edit) {
@@ -215,13 +220,7 @@ Status OpenBranch::sync_records_of(const Node& node) {
     current = current_.load();
     if (node.recorded_in.load() == current) position = node.recorded.load();
   }
-  Status done = sync_older(kNoIno, current);
-  if (done) done = view_->delta(current).journal().sync(position);
-  if (!done) {
-    fail(done.error());
-    return done;
-  }
-  return wait_for_manifest();
+  return sync_journals(current, position);
 }
 
 Status OpenBranch::sync(Ino ino, bool data_only) {

@@ -188,14 +188,9 @@ Result<int> expire(Context& context, const std::string& name, const std::string&
                       never ? name + " never expires" : name + " expires " + format_time(changed.expires));
 }
 
-void checkpoint_parent(Context& context, Store& store, const Manifest& manifest) {
-  auto checkpoint = [&]() -> Status {
-    BFS_ASSIGN(const std::string name, store.name_of(manifest.parent));
-    BFS_ASSIGN(const BranchInfo parent, find_branch(store, name));
-    return checkpoint_branch(store, parent);
-  };
-  auto done = checkpoint();
-  if (!done) context.warn("no checkpoint in the parent, the next start takes longer: " + done.error().what);
+Result<BranchInfo> parent_of(const Store& store, const Manifest& manifest) {
+  BFS_ASSIGN(const std::string name, store.name_of(manifest.parent));
+  return find_branch(store, name);
 }
 
 Result<int> reset(Context& context, const std::string& name, bool no_checkpoint) {
@@ -207,12 +202,11 @@ Result<int> reset(Context& context, const std::string& name, bool no_checkpoint)
   if (branch.manifest.is_protected) {
     return make_error(Kind::refused, "it is protected", fmt::format("branchfs protect {} --off", name));
   }
+  const auto parent = parent_of(*store, branch.manifest);  // one that is gone is for reset_branch() to report
+  if (parent) BFS_TRY(require_one_instant(*store, *parent));
   if (!no_checkpoint) {
-    checkpoint_parent(context, *store, branch.manifest);
-  }
-  if (const auto parent = store->name_of(branch.manifest.parent)) {  // one that is gone is for reset_branch() to report
-    BFS_ASSIGN(const BranchInfo of, find_branch(*store, *parent));
-    BFS_TRY(require_one_instant(*store, of));
+    const Status done = parent ? checkpoint_branch(*store, *parent) : Status(parent.error());
+    if (!done) context.warn("no checkpoint in the parent, the next start takes longer: " + done.error().what);
   }
   const Interrupt interrupt;
   BFS_ASSIGN(const OperationLock lock, OperationLock::acquire(*store, name));

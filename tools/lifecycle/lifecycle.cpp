@@ -120,16 +120,21 @@ Status run_mount_helper(const Store& store, const std::string& name, const std::
   return helper_error(output);
 }
 
+// What the process behind the mount says of one thing; `otherwise` when it says nothing.
+template <class T>
+T mount_says(const Store& store, const std::string& name, const char* key, const T& otherwise) {
+  const auto answer = control_call(store.branch_dir(name), {{"op", "status"}}, kStatusTimeout);
+  return answer ? answer->value(key, otherwise) : otherwise;
+}
+
 // After a failed sync (a full disk) a branch takes no write until it is opened again (P2). One that is mounted read-only on
 // purpose has no control socket.
 bool turned_read_only(const Store& store, const std::string& name) {
-  const auto answer = control_call(store.branch_dir(name), {{"op", "status"}}, kStatusTimeout);
-  return answer && answer->value("read_only", false);
+  return mount_says(store, name, "read_only", false);
 }
 
 bool keeps_writes(const Store& store, const std::string& name) {
-  const auto answer = control_call(store.branch_dir(name), {{"op", "status"}}, kStatusTimeout);
-  return answer && answer->value("cache", "") == "writeback";
+  return mount_says(store, name, "cache", std::string()) == "writeback";
 }
 
 Status unmount_when_quiet(const std::string& mountpoint, bool urgent) {
