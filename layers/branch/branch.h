@@ -98,6 +98,10 @@ class Branch {
   // Bytes read; fewer than asked only at the end of the file.
   virtual Result<std::size_t> read(Ino ino, std::uint64_t offset, std::span<std::byte> out) = 0;
   virtual Status write(Ino ino, std::uint64_t offset, std::span<const std::byte> data) = 0;
+  // Of what was written of the inode, `bytes` more are wanted on the disk before long. True when enough came together to tell the host
+  // so, with begin_writing_out(), which promises nothing and waits for nothing but a full queue of the disk.
+  virtual bool wanted_on_disk(Ino ino, std::size_t bytes) = 0;
+  virtual void begin_writing_out(Ino ino) = 0;
   virtual Status sync(Ino ino, bool data_only) = 0;
   virtual Status sync_dir(Ino dir) = 0;
   // mode: 0, FALLOC_FL_KEEP_SIZE, PUNCH_HOLE|KEEP_SIZE, ZERO_RANGE[|KEEP_SIZE]; others EOPNOTSUPP
@@ -125,6 +129,8 @@ class Branch {
     std::uint64_t count = 0;
   };
   [[nodiscard]] virtual FreezePause freeze_pause() const = 0;
+  // For a write that cannot be made and that its writer believes made: no change is taken any more until the branch is opened again.
+  virtual void give_up(const Error& error) = 0;
   [[nodiscard]] virtual bool read_only() const = 0;
   // The owner of the root directory as stored, which a mount may map to its user.
   [[nodiscard]] virtual Attr root_attr() = 0;

@@ -44,6 +44,8 @@ class OpenBranch final : public Branch {
 
   Result<std::size_t> read(Ino ino, std::uint64_t offset, std::span<std::byte> out) override;
   Status write(Ino ino, std::uint64_t offset, std::span<const std::byte> data) override;
+  bool wanted_on_disk(Ino ino, std::size_t bytes) override;
+  void begin_writing_out(Ino ino) override;
   Status sync(Ino ino, bool data_only) override;
   Status sync_dir(Ino dir) override;
   Status allocate(Ino ino, int mode, std::uint64_t offset, std::uint64_t length) override;
@@ -57,6 +59,7 @@ class OpenBranch final : public Branch {
   Status flush() override;
   Result<Frozen> freeze(const StoreLock& lock, const std::string& name) override;
   [[nodiscard]] FreezePause freeze_pause() const override;
+  void give_up(const Error& error) override { fail(error); }
   [[nodiscard]] bool read_only() const override { return read_only_.load(); }
   [[nodiscard]] Attr root_attr() override;
 
@@ -111,6 +114,7 @@ class OpenBranch final : public Branch {
   // --- open_branch_sync.cpp
   void mark_dirty(Node& node);
   std::vector<NodePtr> take_dirty();
+  Status sync_data_of(std::span<const NodePtr> nodes);
   Status sync_node(const NodePtr& node, bool data_only);
   void prepare_ahead(Node& node);
   Status sync_older(Ino ino, std::size_t current);

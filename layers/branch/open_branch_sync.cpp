@@ -232,6 +232,21 @@ Status OpenBranch::sync(Ino ino, bool data_only) {
   return data_only ? sync_records_of(*node) : sync_names();
 }
 
+bool OpenBranch::wanted_on_disk(Ino ino, std::size_t bytes) {
+  // PostgreSQL's checkpoint_flush_after: small enough that the sync which follows finds most of it done, large enough for the host to
+  // put neighbours into one request.
+  constexpr std::size_t kEnough = 256U << 10U;
+  const NodePtr node = view_->cached(ino);
+  if (!node || node->to_write_out.fetch_add(bytes) + bytes < kEnough) return false;
+  node->to_write_out.store(0);
+  return true;
+}
+
+void OpenBranch::begin_writing_out(Ino ino) {
+  const auto file = view_->data_file(current_.load(), ino, false);
+  if (file && *file) (*file)->start_writeback(0, 0);
+}
+
 Status OpenBranch::sync_dir(Ino dir) {
   BFS_ASSIGN(NodePtr node, need_dir(dir));
   if (options_.mode != OpenMode::read_write) return {};
@@ -239,10 +254,35 @@ Status OpenBranch::sync_dir(Ino dir) {
   return sync_names();
 }
 
+// Many at once, which is faster than one after the other: the syncs that follow, which also record, find their data durable.
+Status OpenBranch::sync_data_of(std::span<const NodePtr> nodes) {
+  std::vector<std::shared_ptr<File>> files;
+  std::vector<File*> batch;
+  {
+    GatePass pass(gate_);
+    for (const NodePtr& node : nodes) {
+      BFS_ASSIGN(auto file, view_->data_file(current_.load(), node->attr.ino, false));
+      if (!file) continue;
+      batch.push_back(file.get());
+      files.push_back(std::move(file));
+    }
+  }
+  Status done = store_->env().sync_data(batch);
+  if (!done) fail(done.error());
+  return done;
+}
+
 Status OpenBranch::sync_all() {
   if (options_.mode != OpenMode::read_write) return {};
   BFS_TRY(writable());
-  for (const NodePtr& node : take_dirty()) BFS_TRY(sync_node(node, false));
+  const std::vector<NodePtr> nodes = take_dirty();
+  constexpr std::size_t kAtOnce = 64;  // descriptors
+  for (std::span<const NodePtr> rest(nodes); !rest.empty();) {
+    const auto part = rest.first(std::min(rest.size(), kAtOnce));
+    BFS_TRY(sync_data_of(part));
+    for (const NodePtr& node : part) BFS_TRY(sync_node(node, false));
+    rest = rest.subspan(part.size());
+  }
   BFS_TRY(sync_names());
   return process_removals();
 }

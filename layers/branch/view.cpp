@@ -284,6 +284,11 @@ Result<std::shared_ptr<File>> View::data_file(std::size_t delta, Ino ino, bool c
   return file;
 }
 
+Error View::missing_data(const Run& run) const {
+  return make_error(Kind::damaged, fmt::format("delta {}: the data of inode {} is missing, block {}", deltas_[run.delta]->id().hex(),
+                                               run.ino.v, run.block.v));
+}
+
 Status View::read_run(const Run& run, Ino ino, BlockNo block, std::uint64_t skip_bytes, std::span<std::byte> out) {
   if (run.from == Run::From::zeros) {
     std::memset(out.data(), 0, out.size());
@@ -291,10 +296,7 @@ Status View::read_run(const Run& run, Ino ino, BlockNo block, std::uint64_t skip
   }
   if (run.from == Run::From::delta) {
     BFS_ASSIGN(auto file, data_file(run.delta, run.ino, false));
-    if (!file) {
-      return make_error(Kind::damaged, fmt::format("delta {}: the data of inode {} is missing, block {}",
-                                                   deltas_[run.delta]->id().hex(), run.ino.v, run.block.v));
-    }
+    if (!file) return missing_data(run);
     BFS_ASSIGN(std::size_t got, file->read_at(out, offset_of(run.block) + skip_bytes));
     std::memset(out.data() + got, 0, out.size() - got);  // past the end of the data file: a hole
     return {};
@@ -315,20 +317,45 @@ Status View::read_run(const Run& run, Ino ino, BlockNo block, std::uint64_t skip
   return {};
 }
 
+// What lies in deltas, in one go: after scattered updates a read meets many short runs there.
+Status View::read_deltas(std::span<Piece> pieces, Ino ino) {
+  thread_local std::vector<FileRead> reads;
+  std::vector<std::shared_ptr<File>> files;
+  reads.clear();
+  for (Piece& piece : pieces) {
+    if (piece.run.from != Run::From::delta) continue;
+    BFS_ASSIGN(auto file, data_file(piece.run.delta, piece.run.ino, false));
+    if (!file) return missing_data(piece.run);
+    reads.push_back({file.get(), offset_of(piece.run.block) + piece.skip, piece.out, 0});
+    if (files.empty() || files.back() != file) files.push_back(std::move(file));
+  }
+  if (Status done = store_->env().read_at(reads); !done) return std::move(done).error().context(fmt::format("inode {}", ino.v));
+  for (const FileRead& read : reads) std::memset(read.out.data() + read.got, 0, read.out.size() - read.got);  // behind its end: a hole
+  return {};
+}
+
 Status View::read(Node& node, std::uint64_t offset, std::span<std::byte> out) {
+  thread_local std::vector<Piece> pieces;
+  pieces.clear();
   while (!out.empty()) {
-    BlockNo block = block_of(offset);
-    std::uint64_t skip = offset % kBlockSize;
-    Run run;
+    Piece& piece = pieces.emplace_back();
+    piece.block = block_of(offset);
+    piece.skip = offset % kBlockSize;
     {
       std::shared_lock lock(node.mutex);
-      BFS_ASSIGN(run, resolve(node, block, blocks_for(skip + out.size())));
+      BFS_ASSIGN(piece.run, resolve(node, piece.block, blocks_for(piece.skip + out.size())));
     }
-    // The lock is not held while reading: what is below never changes, and the open delta's file is as consistent as any host file.
-    std::size_t part = std::min<std::uint64_t>(out.size(), run.count * kBlockSize - skip);
-    BFS_TRY(read_run(run, node.attr.ino, block, skip, out.first(part)));
+    const std::size_t part = std::min<std::uint64_t>(out.size(), piece.run.count * kBlockSize - piece.skip);
+    piece.out = out.first(part);
     out = out.subspan(part);
     offset += part;
+  }
+  // No lock is held while reading: what is below never changes, and the open delta's file is as consistent as any host file.
+  const auto in_delta = [](const Piece& piece) { return piece.run.from == Run::From::delta; };
+  const bool many = std::count_if(pieces.begin(), pieces.end(), in_delta) > 1;
+  if (many) BFS_TRY(read_deltas(pieces, node.attr.ino));
+  for (const Piece& piece : pieces) {
+    if (!many || !in_delta(piece)) BFS_TRY(read_run(piece.run, node.attr.ino, piece.block, piece.skip, piece.out));
   }
   return {};
 }

@@ -60,6 +60,7 @@ struct Node {
   bool dirty = false;                // in Branch's list of nodes to flush
   std::uint64_t changes = 0;         // of data or size, counted: tells a sync whether it has seen them all
   bool unsynced_told = false;        // the journal has an unsynced record for all of pending and for the size
+  std::atomic<std::size_t> to_write_out{0};  // bytes since the host was last told to begin; no lock
   std::mutex sync_mutex;             // one sync at a time; taken before `mutex`
   BlockNo synced_to;                 // where the last fdatasync's blocks ended (see OpenBranch::prepare_ahead)
   std::uint64_t ahead = 0;           // how many blocks that looks ahead by now
@@ -143,6 +144,16 @@ class View {
   static void set_owned(Node& node, std::size_t owner);
 
  private:
+  // What one run of a file's blocks gives to one read.
+  struct Piece {
+    Run run;
+    BlockNo block;            // the run's first, in the file that is read
+    std::uint64_t skip = 0;   // bytes of it
+    std::span<std::byte> out;
+  };
+  Status read_deltas(std::span<Piece> pieces, Ino ino);
+  [[nodiscard]] Error missing_data(const Run& run) const;
+
   View(std::shared_ptr<Store> store, bool writable);
   Status open_stack(const std::vector<ObjectId>& stack, ObjectId open_delta);
   Status replay(ObjectId id, bool writable);

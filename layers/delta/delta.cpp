@@ -189,11 +189,20 @@ Status Delta::confirm(Ino ino) {
 Status Delta::seal() {
   if (sealed()) return {};
   BFS_ASSIGN(auto items, env_.list(dir_ + "/f"));
-  for (const DirItem& item : items) {
-    auto file = env_.open(dir_ + "/f/" + item.name, O_RDONLY);
-    if (!file && file.error().sys == ENOENT) continue;
-    if (!file) return std::move(file).error();
-    BFS_TRY((*file)->sync_data());
+  constexpr std::size_t kAtOnce = 64;  // descriptors
+  std::vector<std::unique_ptr<File>> files;
+  std::vector<File*> batch;
+  for (auto item = items.begin(); item != items.end();) {
+    files.clear();
+    batch.clear();
+    for (; item != items.end() && batch.size() < kAtOnce; ++item) {
+      auto file = env_.open(dir_ + "/f/" + item->name, O_RDONLY);
+      if (!file && file.error().sys == ENOENT) continue;
+      if (!file) return std::move(file).error();
+      batch.push_back(file->get());
+      files.push_back(*std::move(file));
+    }
+    BFS_TRY(env_.sync_data(batch));
   }
   BFS_TRY(env_.sync_dir(dir_ + "/f"));
   BFS_TRY(journal_->sync(journal_->end()));

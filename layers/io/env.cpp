@@ -21,6 +21,22 @@ Mapping::~Mapping() {
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);  // NOLINT: munmap takes void*
 }
 
+Status Env::read_at(std::span<FileRead> reads) {
+  for (FileRead& read : reads) {
+    BFS_ASSIGN(read.got, read.file->read_at(read.out, read.offset));
+  }
+  return {};
+}
+
+Status Env::sync_data(std::span<File* const> files) {
+  Status first;
+  for (File* file : files) {
+    Status done = file->sync_data();
+    if (first && !done) first = std::move(done);
+  }
+  return first;
+}
+
 bool Env::exists(const std::string& path) { return stat(path).ok(); }
 
 Result<std::string> Env::read_file(const std::string& path, std::size_t limit) {

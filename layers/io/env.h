@@ -63,9 +63,17 @@ class File {
   // flock; false when someone else holds it. Released when the File is destroyed.
   virtual Result<bool> try_lock(LockMode mode) = 0;
   virtual Status lock(LockMode mode) = 0;  // waits
-  // Starts writing dirty pages of the range to disk without waiting (sync_file_range).
+  // Starts writing dirty pages of the range to disk without waiting (sync_file_range); length 0: to the end of the file.
   virtual void start_writeback(std::uint64_t offset, std::uint64_t length) = 0;
   [[nodiscard]] virtual int fd() const = 0;
+};
+
+// One of many reads (Env::read_at).
+struct FileRead {
+  File* file = nullptr;
+  std::uint64_t offset = 0;
+  std::span<std::byte> out;
+  std::size_t got = 0;  // as File::read_at returns it
 };
 
 struct DirItem {
@@ -84,6 +92,10 @@ class Env {
   virtual Status unlink(const std::string& path) = 0;
   virtual Status remove_dir(const std::string& path) = 0;
   virtual Status sync_dir(const std::string& path) = 0;
+  // Many reads, at once where the host can. The first error is returned; then nothing is known of the others.
+  virtual Status read_at(std::span<FileRead> reads);
+  // sync_data() of many files, at once where the host can (host_ring.h). All are tried; the first error is returned.
+  virtual Status sync_data(std::span<File* const> files);
   // Makes everything on the filesystem that holds `path` durable (syncfs).
   virtual Status sync_filesystem(const std::string& path) = 0;
   virtual Result<std::vector<DirItem>> list(const std::string& path) = 0;

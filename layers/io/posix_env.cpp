@@ -10,6 +10,7 @@
 #include <string>
 
 #include "layers/io/env.h"
+#include "layers/io/host_ring.h"
 
 namespace branchfs {
 namespace {
@@ -120,6 +121,7 @@ class PosixFile final : public File {
   }
 
   [[nodiscard]] int fd() const override { return fd_; }
+  [[nodiscard]] const std::string& path() const { return path_; }
 
  private:
   int fd_;
@@ -175,6 +177,37 @@ class PosixEnv final : public Env {
     DirFd dir(path);
     if (dir.get() < 0) return sys_error("open directory " + path);
     if (::fsync(dir.get()) != 0) return sys_error("fsync directory " + path);
+    return {};
+  }
+
+  Status read_at(std::span<FileRead> reads) override {
+    HostRing* ring = reads.size() > 1 ? HostRing::of_this_thread() : nullptr;
+    if (ring == nullptr) return Env::read_at(reads);
+    thread_local std::vector<HostRing::Op> ops;
+    ops.clear();
+    for (const FileRead& read : reads) ops.push_back({HostRing::Op::Kind::read, read.file->fd(), read.out, read.offset, 0});
+    if (!ring->run(ops)) return Env::read_at(reads);
+    for (std::size_t i = 0; i < reads.size(); ++i) {
+      FileRead& read = reads[i];
+      read.got = static_cast<std::size_t>(std::max(ops[i].result, 0));
+      if (read.got == read.out.size()) continue;
+      // An error, or less than asked: the plain call tells the end of the file from an interruption.
+      BFS_ASSIGN(const std::size_t rest, read.file->read_at(read.out.subspan(read.got), read.offset + read.got));
+      read.got += rest;
+    }
+    return {};
+  }
+
+  Status sync_data(std::span<File* const> files) override {
+    HostRing* ring = files.size() > 1 ? HostRing::of_this_thread() : nullptr;
+    if (ring == nullptr) return Env::sync_data(files);
+    std::vector<HostRing::Op> ops(files.size());
+    for (std::size_t i = 0; i < files.size(); ++i) ops[i].fd = files[i]->fd();
+    // A sync that failed is reported once: where the ring fails as a whole, an error that it swallowed must not count as success.
+    if (!ring->run(ops)) return make_error(Kind::failed, "sync files: io_uring failed");
+    for (std::size_t i = 0; i < files.size(); ++i) {
+      if (ops[i].result < 0) return sys_error("sync " + static_cast<PosixFile*>(files[i])->path(), -ops[i].result);
+    }
     return {};
   }
 

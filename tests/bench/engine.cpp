@@ -1,9 +1,12 @@
 // The engine's inner loops by themselves: block map, journal, chunks, checksums (Google Benchmark). Files go below TMPDIR, on the
 // filesystem whose speed is meant. A counter "per_iteration" says how many items one iteration handles.
 #include <benchmark/benchmark.h>
+#include <fcntl.h>
+#include <liburing.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -16,6 +19,7 @@
 #include "layers/delta/edit.h"
 #include "layers/delta/journal.h"
 #include "layers/format/layer_writer.h"
+#include "layers/io/host_ring.h"
 
 namespace branchfs {
 namespace {
@@ -210,6 +214,117 @@ void checksum_8k(benchmark::State& state) { checksums(state, kBlockSize); }
 BENCHMARK(checksum_8k);
 void checksum_128k(benchmark::State& state) { checksums(state, std::size_t{128} << 10); }
 BENCHMARK(checksum_128k);
+
+// --- host files: system calls one after the other, and one submission to io_uring ---------------------
+
+class HostFiles {
+ public:
+  HostFiles(std::size_t count, std::size_t bytes) {
+    const std::vector<std::byte> content(bytes, std::byte{7});
+    for (std::size_t i = 0; i < count; ++i) {
+      files_.push_back(must(posix_env().open(scratch_.file(std::to_string(i).c_str()), O_RDWR | O_CREAT | O_EXCL)));
+      must(files_.back()->write_at(content, 0));
+      must(files_.back()->sync());
+    }
+  }
+  [[nodiscard]] File& operator[](std::size_t i) const { return *files_[i]; }
+  [[nodiscard]] std::vector<File*> all() const {
+    std::vector<File*> out;
+    for (const auto& file : files_) out.push_back(file.get());
+    return out;
+  }
+
+ private:
+  Scratch scratch_;
+  std::vector<std::unique_ptr<File>> files_;
+};
+
+void sync_files(benchmark::State& state, bool at_once) {
+  const HostFiles files(64, 64U << 10U);
+  const std::vector<File*> all = files.all();
+  const std::vector<std::byte> block(kBlockSize, std::byte{8});
+  for (auto _ : state) {
+    state.PauseTiming();
+    for (File* file : all) must(file->write_at(block, 0));
+    state.ResumeTiming();
+    if (at_once) {
+      must(posix_env().sync_data(all));
+    } else {
+      must(posix_env().Env::sync_data(all));
+    }
+  }
+}
+void sync_64_files(benchmark::State& state) { sync_files(state, false); }
+BENCHMARK(sync_64_files)->UseRealTime();
+void sync_64_files_at_once(benchmark::State& state) { sync_files(state, true); }
+BENCHMARK(sync_64_files_at_once)->UseRealTime();
+
+void write_and_sync(benchmark::State& state) {
+  const HostFiles files(1, 1U << 20U);
+  const std::vector<std::byte> block(kBlockSize, std::byte{8});
+  for (auto _ : state) {
+    must(files[0].write_at(block, 0));
+    must(files[0].sync_data());
+  }
+}
+BENCHMARK(write_and_sync)->UseRealTime();
+void write_and_sync_linked(benchmark::State& state) {
+  const HostFiles files(1, 1U << 20U);
+  const std::vector<std::byte> block(kBlockSize, std::byte{8});
+  ::io_uring ring{};
+  if (::io_uring_queue_init(8, &ring, 0) != 0) return state.SkipWithError("no io_uring here");
+  for (auto _ : state) {
+    ::io_uring_sqe* write = ::io_uring_get_sqe(&ring);
+    ::io_uring_prep_write(write, files[0].fd(), block.data(), kBlockSize, 0);
+    ::io_uring_sqe_set_flags(write, IOSQE_IO_LINK);
+    ::io_uring_prep_fsync(::io_uring_get_sqe(&ring), files[0].fd(), IORING_FSYNC_DATASYNC);
+    ::io_uring_submit_and_wait(&ring, 2);
+    for (int i = 0; i < 2; ++i) {
+      ::io_uring_cqe* done = nullptr;
+      ::io_uring_wait_cqe(&ring, &done);
+      if (done->res < 0) std::exit(1);
+      ::io_uring_cqe_seen(&ring, done);
+    }
+  }
+  ::io_uring_queue_exit(&ring);
+}
+BENCHMARK(write_and_sync_linked)->UseRealTime();
+
+// 16 blocks that lie apart, as a read of 128 KiB meets them in a delta after scattered updates.
+void scattered(benchmark::State& state, bool at_once, bool cold) {
+  constexpr std::size_t kPieces = 16;
+  constexpr std::size_t kSize = std::size_t{64} << 20U;
+  const HostFiles files(1, kSize);
+  std::vector<std::byte> out(kPieces * kBlockSize);
+  std::mt19937_64 random(1);
+  for (auto _ : state) {
+    state.PauseTiming();
+    if (cold) ::posix_fadvise(files[0].fd(), 0, 0, POSIX_FADV_DONTNEED);
+    std::array<std::uint64_t, kPieces> at{};
+    for (std::uint64_t& offset : at) offset = random() % (kSize / kBlockSize) * kBlockSize;
+    state.ResumeTiming();
+    HostRing* ring = at_once ? HostRing::of_this_thread() : nullptr;
+    if (at_once && ring == nullptr) return state.SkipWithError("no io_uring here");
+    std::array<HostRing::Op, kPieces> ops;
+    for (std::size_t i = 0; i < kPieces; ++i) {
+      const std::span<std::byte> piece = std::span(out).subspan(i * kBlockSize, kBlockSize);
+      if (at_once) {
+        ops[i] = {HostRing::Op::Kind::read, files[0].fd(), piece, at[i], 0};
+      } else {
+        must(files[0].read_at(piece, at[i]));
+      }
+    }
+    if (at_once) ring->run(ops);
+  }
+}
+void read_16_apart(benchmark::State& state) { scattered(state, false, false); }
+BENCHMARK(read_16_apart)->UseRealTime();
+void read_16_apart_at_once(benchmark::State& state) { scattered(state, true, false); }
+BENCHMARK(read_16_apart_at_once)->UseRealTime();
+void read_16_apart_cold(benchmark::State& state) { scattered(state, false, true); }
+BENCHMARK(read_16_apart_cold)->UseRealTime();
+void read_16_apart_cold_at_once(benchmark::State& state) { scattered(state, true, true); }
+BENCHMARK(read_16_apart_cold_at_once)->UseRealTime();
 
 }  // namespace
 }  // namespace branchfs
