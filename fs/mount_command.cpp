@@ -147,7 +147,7 @@ Status serve(const MountOptions& options, const Places& places, Daemon& daemon) 
   op_options.owners = owner_map(options, branch->root_attr());
   op_options.writeback = options.writeback;
   op_options.io_uring = options.io_uring;
-  op_options.direct = options.direct;
+  op_options.wal = options.wal;
   op_options.on_init = [&](const Negotiated& negotiated) {
     if (negotiated_to != nullptr) negotiated_to->set_negotiated(negotiated);
   };

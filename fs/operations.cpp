@@ -23,6 +23,8 @@ constexpr unsigned kMaxBackground = 64;
 // One copy_file_range request holds a thread; callers loop over short copies.
 constexpr std::size_t kMaxCopy = 64U << 20U;
 constexpr std::size_t kMaxLoggedErrors = 1000;
+// A run of dirty pages this long did not come from scattered writes.
+constexpr std::size_t kBulkWrite = 512U << 10U;
 
 Operations& self(fuse_req_t req) { return *static_cast<Operations*>(::fuse_req_userdata(req)); }
 
@@ -125,16 +127,12 @@ struct ::stat Operations::to_stat(const Attr& attr) {
   return entry;
 }
 
-void Operations::note_direct(Ino parent, const Attr& attr) {
-  if (parent == direct_dir_ && S_ISREG(attr.mode)) direct_files_.insert(attr.ino);
-}
-
 Operations::Operations(Branch& branch, Options options) : branch_(branch), options_(std::move(options)) {
-  if (!options_.writeback || options_.direct.empty()) return;
-  const auto dir = branch_.lookup(kRootIno, options_.direct);
+  if (!options_.writeback || options_.wal.empty()) return;
+  const auto dir = branch_.lookup(kRootIno, options_.wal);
   if (!dir) return;
   branch_.forget(dir->ino, 1);
-  if (S_ISDIR(dir->mode)) direct_dir_ = dir->ino;
+  if (S_ISDIR(dir->mode)) log_files_.watch(dir->ino);
 }
 
 void Operations::log_once(const Error& error, Op op, Ino ino) {
@@ -225,7 +223,7 @@ struct Handlers {
       ::fuse_reply_entry(req, &absent);
       return;
     }
-    if (attr) ops.note_direct(Ino{parent}, *attr);
+    if (attr) ops.log_files_.saw(Ino{parent}, *attr);
     ops.reply_entry(req, attr, Op::lookup, Ino{parent});
   }
 
@@ -354,7 +352,7 @@ struct Handlers {
       return;
     }
     fi->keep_cache = 1;
-    fi->direct_io = ops.direct_files_.contains(Ino{ino}) ? 1 : 0;
+    fi->direct_io = ops.log_files_.bypasses_cache(Ino{ino}) ? 1 : 0;
     ::fuse_reply_open(req, fi);
   }
 
@@ -367,8 +365,8 @@ struct Handlers {
     const ::fuse_entry_param entry = ops.entry_of(*attr);
     fi->fh = 0;
     fi->keep_cache = 1;
-    ops.note_direct(Ino{parent}, *attr);
-    fi->direct_io = ops.direct_files_.contains(attr->ino) ? 1 : 0;
+    ops.log_files_.saw(Ino{parent}, *attr);
+    fi->direct_io = ops.log_files_.bypasses_cache(attr->ino) ? 1 : 0;
     if (::fuse_reply_create(req, &entry, fi) != 0) ops.branch_.forget(attr->ino, 1);
   }
 
@@ -390,18 +388,37 @@ struct Handlers {
     ops.counters_.add(Op::write);
     Status status =
         ops.branch_.write(Ino{ino}, static_cast<std::uint64_t>(offset), std::as_bytes(std::span(data, size)));
-    // For a file that bypasses its cache the kernel sends no fsync after an O_DSYNC or O_SYNC write.
+    ops.log_files_.wrote(Ino{ino}, size);
+    // After an O_DSYNC or O_SYNC write past its cache the kernel sends no fsync.
     const auto synchronous = static_cast<unsigned>(fi->flags) & static_cast<unsigned>(O_SYNC);
-    if (status && synchronous != 0 && ops.direct_files_.contains(Ino{ino})) {
+    if (status && synchronous != 0 && fi->writepage == 0 && ops.log_files_.contains(Ino{ino})) {
       status = ops.branch_.sync(Ino{ino}, synchronous == static_cast<unsigned>(O_DSYNC));
+      ops.log_files_.synced(Ino{ino});
     }
-    if (!status) return ops.reply_error(req, status.error(), Op::write, Ino{ino});
+    if (!status) {
+      // Out of the kernel's cache: it drops what it could not write, and the page goes on looking as if it were there. Were the branch
+      // to go on, a server's recovery could read such a page, find nothing to do, and forget its log (P8).
+      if (fi->writepage != 0) ops.branch_.give_up(status.error());
+      return ops.reply_error(req, status.error(), Op::write, Ino{ino});
+    }
+    // The kernel sends small pieces when somebody asked it to begin (a checkpoint does, before it syncs) and large ones when its cache
+    // fills up; those may as well stay in the host's cache, as they would have without FUSE.
+    const bool write_out = fi->writepage != 0 && size < kBulkWrite && !ops.log_files_.contains(Ino{ino}) &&
+                           ops.branch_.wanted_on_disk(Ino{ino}, size);
+    const bool elsewhere = write_out && holds_up_others(req);
     ::fuse_reply_write(req, size);
+    if (!write_out) return;
+    if (elsewhere) {
+      ops.pool_.submit([&ops, ino] { ops.branch_.begin_writing_out(Ino{ino}); });
+    } else {
+      ops.branch_.begin_writing_out(Ino{ino});
+    }
   }
 
   static void fsync(fuse_req_t req, fuse_ino_t ino, int data_only, ::fuse_file_info*) {
     auto& ops = self(req);
     ops.counters_.add(Op::fsync);
+    ops.log_files_.synced(Ino{ino});
     ops.run(req, [&ops, req, ino, data_only] {
       ops.reply_status(req, ops.branch_.sync(Ino{ino}, data_only != 0), Op::fsync, Ino{ino});
     });
@@ -442,7 +459,7 @@ struct Handlers {
     const std::span<char> buffer = thread_buffer(size);
     const auto describe = [&](const NameEntry& entry) -> Result<::fuse_entry_param> {
       BFS_ASSIGN(const Attr attr, ops.branch_.lookup(Ino{ino}, entry.name));
-      ops.note_direct(Ino{ino}, attr);
+      ops.log_files_.saw(Ino{ino}, attr);
       return ops.entry_of(attr);
     };
     const auto used = directory_of(fi)->fill_plus(req, ops.branch_, offset, buffer, describe, sent);

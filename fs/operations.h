@@ -29,6 +29,7 @@
 #include <unordered_set>
 
 #include "fs/counters.h"
+#include "fs/log_files.h"
 #include "fs/owner_map.h"
 #include "fs/request_pool.h"
 #include "layers/branch/branch.h"
@@ -41,30 +42,13 @@ struct Negotiated {
   bool writeback = false;
 };
 
-// Inode numbers, from any thread. They are never used twice, so none is taken out.
-class InodeSet {
- public:
-  void insert(Ino ino) {
-    const std::unique_lock lock(mutex_);
-    inodes_.insert(ino);
-  }
-  [[nodiscard]] bool contains(Ino ino) const {
-    const std::shared_lock lock(mutex_);
-    return inodes_.contains(ino);
-  }
-
- private:
-  mutable std::shared_mutex mutex_;
-  std::unordered_set<Ino> inodes_;
-};
-
 class Operations {
  public:
   struct Options {
     OwnerMap owners;
     bool writeback = false;
     bool io_uring = true;
-    std::string direct;  // with writeback: the directory in the root whose files bypass the kernel's cache
+    std::string wal;  // with writeback: the directory in the root that holds a log (LogFiles)
     // Called once, on a request thread, when kernel and daemon agreed on their protocol.
     std::function<void(const Negotiated&)> on_init;
   };
@@ -90,7 +74,6 @@ class Operations {
   Result<NewNode> new_node(fuse_req_t req, Ino parent, const char* name, ::mode_t mode);
   void log_once(const Error& error, Op op, Ino ino);
   ::fuse_entry_param entry_of(const Attr& attr);
-  void note_direct(Ino parent, const Attr& attr);
   // Runs what may wait for a disk where it holds up nobody else; it replies to `req` itself.
   template <class Work>
   void run(fuse_req_t req, Work work);
@@ -101,8 +84,7 @@ class Operations {
   std::mutex logged_mutex_;
   std::unordered_set<std::string> logged_;
   std::atomic<bool> uses_io_uring_{false};
-  Ino direct_dir_ = kNoIno;  // stays so without writeback
-  InodeSet direct_files_;  // seen in direct_dir_
+  LogFiles log_files_;  // none without writeback
   RequestPool pool_;  // last: its jobs use all of the above
 };
 

@@ -107,14 +107,14 @@ Status apply_option(MountOptions* out, std::string_view word, bool sloppy) {
   const std::string_view key = word.substr(0, equals);
   const std::string_view value = equals == std::string_view::npos ? ""sv : word.substr(equals + 1);
   const bool takes_value = key == "branch" || key == "uid" || key == "gid" || key == "log" ||
-                           key == "sealed" || key == "direct";
+                           key == "sealed" || key == "wal";
   if (takes_value && value.empty()) return usage_error("option " + std::string(key) + " needs a value");
   if (key == "branch") {
     out->branch = value;
   } else if (key == "log") {
     out->log = value;
-  } else if (key == "direct") {
-    out->direct = value;
+  } else if (key == "wal") {
+    out->wal = value;
   } else if (key == "sealed") {
     out->sealed = value;
   } else if (key == "uid") {
@@ -237,8 +237,8 @@ std::string mount_usage() {
          "  nonempty          mount over a directory that is not empty\n"
          "  writeback         let the kernel keep writes until they are synced, as other filesystems do: faster\n"
          "                    (default: writethrough, each write is the branch's at once)\n"
-         "  direct=DIR        with writeback: the directory in the root whose files bypass the kernel's cache\n"
-         "                    (default: pg_wal)\n"
+         "  wal=DIR           with writeback: the directory in the root that holds a write-ahead log, whose small\n"
+         "                    synced writes bypass the cache (default: pg_wal)\n"
          "  no_io_uring       do not use FUSE over io_uring where kernel and libfuse have it\n"
          "  suid, dev         honour set-user-ID bits, device files (root only; off by default)\n"
          "  noexec, sync, dirsync, noatime and fstab's generic options as usual\n"

@@ -27,7 +27,7 @@ struct MountOptions {
   bool fake = false;     // -f: check everything, mount nothing
   bool verbose = false;  // -v
   bool writeback = false;         // the kernel keeps writes for a while (fs/README.md says what that means)
-  std::string direct = "pg_wal";  // with writeback: a directory in the root whose files bypass the kernel's cache
+  std::string wal = "pg_wal";     // with writeback: the directory in the root that holds a write-ahead log (LogFiles)
   bool io_uring = true;  // use the io_uring transport where kernel and libfuse have it
   bool suid = false;
   bool dev = false;

@@ -202,11 +202,8 @@ Result<int> reset(Context& context, const std::string& name, bool no_checkpoint)
   if (branch.manifest.is_protected) {
     return make_error(Kind::refused, "it is protected", fmt::format("branchfs protect {} --off", name));
   }
-  const auto parent = parent_of(*store, branch.manifest);  // one that is gone is for reset_branch() to report
-  if (parent) BFS_TRY(require_one_instant(*store, *parent));
-  if (!no_checkpoint) {
-    const Status done = parent ? checkpoint_branch(*store, *parent) : Status(parent.error());
-    if (!done) context.warn("no checkpoint in the parent, the next start takes longer: " + done.error().what);
+  if (const auto parent = parent_of(*store, branch.manifest)) {  // one that is gone is for reset_branch() to report
+    BFS_TRY(prepare_parent(*store, *parent, !no_checkpoint, context.warner()));
   }
   const Interrupt interrupt;
   BFS_ASSIGN(const OperationLock lock, OperationLock::acquire(*store, name));

@@ -88,14 +88,7 @@ Result<bool> make_branch(Context& context, const std::shared_ptr<Store>& shared,
     return false;
   }
   BFS_ASSIGN(const BranchInfo parent, find_branch(store, wanted.parent));
-  BFS_TRY(require_one_instant(store, parent));
-  if (wanted.checkpoint) {
-    auto done = checkpoint_branch(store, parent);
-    if (!done) {
-      context.warn(
-          fmt::format("no checkpoint in \"{}\", the first start takes longer: {}", parent.name, done.error().what));
-    }
-  }
+  BFS_TRY(prepare_parent(store, parent, wanted.checkpoint, context.warner()));
   BFS_TRY(Interrupt::check());
   CreateOptions options;
   options.is_protected = wanted.is_protected;

@@ -13,6 +13,7 @@
 #include "layers/jobs/jobs.h"
 #include "layers/store/control.h"
 #include "tools/interrupt.h"
+#include "tools/pg/crash_safety.h"
 #include "tools/pg/process.h"
 #include "tools/pg/text.h"
 
@@ -112,7 +113,7 @@ Status run_mount_helper(const Store& store, const std::string& name, const std::
   if (::geteuid() == 0) options += ",allow_other";
   if (!request.options.empty()) options += "," + request.options;
   if (!request.sealed.empty()) options += ",sealed=" + request.sealed;
-  if (request.throw_away) options += ",writeback";
+  if (request.keep_writes) options += ",writeback";
   pg::Command command;
   command.argv = {helper, store.dir(), dir, "-o", options};
   BFS_ASSIGN(const pg::Output output, pg::run(command));
@@ -136,6 +137,9 @@ bool turned_read_only(const Store& store, const std::string& name) {
 bool keeps_writes(const Store& store, const std::string& name) {
   return mount_says(store, name, "cache", std::string()) == "writeback";
 }
+
+// What cannot be asked promises nothing.
+bool is_true(const Result<bool>& answer) { return answer && *answer; }
 
 Status unmount_when_quiet(const std::string& mountpoint, bool urgent) {
   const auto deadline = Clock::now() + kBusyPatience;
@@ -249,11 +253,18 @@ Status ensure_unmounted(Store& store, const OperationLock& lock, bool urgent) {
 Result<pg::Access> ensure_started(Store& store, const OperationLock& lock, const StartRequest& request,
                                   const Warn& warn) {
   BFS_ASSIGN(const BranchInfo branch, read_branch(store, lock.branch()));
-  BFS_ASSIGN(const BranchState before, observe(store, branch));
+  BFS_ASSIGN(BranchState before, observe(store, branch));
   // A first start that was killed half-way: nobody knows the server's password yet, so nobody misses it.
   const bool unfinished = before.serving() && !facts_of(branch.manifest).prepared &&
                           is_started_by_branchfs(before.server.pid, before.mountpoint);
   if (unfinished) BFS_TRY(pg::stop_server(before.mountpoint, pg::StopMode::immediate));
+  if (before.serving() && !unfinished && before.server.state != pg::ServerState::unclear) {
+    BFS_ASSIGN(const bool answers, wait_until_answers(before.mountpoint));
+    if (!answers) {
+      BFS_TRY(pg::stop_server(before.mountpoint));  // waits for one that is ending
+      BFS_ASSIGN(before, observe(store, branch));
+    }
+  }
   if (before.serving() && !unfinished) {
     if (request.port != 0 && request.port != before.server.port) {
       return make_error(Kind::busy, fmt::format("it runs on port {}", before.server.port),
@@ -272,8 +283,15 @@ Result<pg::Access> ensure_started(Store& store, const OperationLock& lock, const
   const bool failed = before.mount == MountState::mounted && turned_read_only(store, branch.name);
   if (failed) BFS_TRY(ensure_unmounted(store, lock));
   if (failed || before.mount == MountState::stale) mount.dir = before.mountpoint;
-  mount.throw_away = request.throw_away;
-  BFS_ASSIGN(const std::string mountpoint, ensure_mounted(store, lock, mount));
+  mount.keep_writes = true;
+  BFS_ASSIGN(std::string mountpoint, ensure_mounted(store, lock, mount));
+  const bool mounted_here = failed || before.mount != MountState::mounted;
+  if (mounted_here && !request.throw_away && !is_true(pg::survives_power_cut(mountpoint))) {
+    // Only the mounted branch tells what its configuration says.
+    BFS_TRY(ensure_unmounted(store, lock));
+    mount.keep_writes = false;
+    BFS_ASSIGN(mountpoint, ensure_mounted(store, lock, mount));
+  }
   auto access = start_on(store, branch, mountpoint, request, warn);
   if (!access && before.mount != MountState::mounted) ignore(ensure_unmounted(store, lock, true));
   return access;
@@ -291,17 +309,26 @@ Result<bool> ensure_stopped(Store& store, const OperationLock& lock, bool urgent
   return true;
 }
 
-Status checkpoint_branch(const Store& store, const BranchInfo& branch) {
-  BFS_ASSIGN(const BranchState state, observe(store, branch));
-  if (!state.serving() || state.server.state != pg::ServerState::running) return {};
-  return checkpoint_on(branch, state.mountpoint);
-}
-
-Status require_one_instant(const Store& store, const BranchInfo& branch) {
-  BFS_ASSIGN(const BranchState state, observe(store, branch));
-  if (state.mount != MountState::mounted || !keeps_writes(store, branch.name)) return {};
-  return make_error(Kind::busy, fmt::format("\"{}\" is mounted with -o writeback, so the kernel may still keep writes of it", branch.name),
-                    fmt::format("branchfs stop {0}, branchfs umount {0}", branch.name));
+Status prepare_parent(const Store& store, const BranchInfo& parent, bool checkpoint, const Warn& warn) {
+  BFS_ASSIGN(const BranchState state, observe(store, parent));
+  // Without a server nobody has files open, and at a file's close the kernel hands over what it kept.
+  if (!state.serving()) return {};
+  const bool keeps = keeps_writes(store, parent.name);
+  checkpoint = checkpoint && state.server.state == pg::ServerState::running;
+  if (!keeps && !checkpoint) return {};
+  auto session = session_on(parent, state.mountpoint);
+  if (keeps) {
+    if (!is_true(session ? pg::survives_power_cut(*session) : pg::survives_power_cut(state.mountpoint))) {
+      return make_error(Kind::busy,
+                        fmt::format("the server of \"{}\" runs without fsync or full_page_writes, and the kernel may still keep its writes",
+                                    parent.name),
+                        fmt::format("branchfs stop {0}, branchfs start {0}: then the kernel keeps none", parent.name));
+    }
+  }
+  if (!checkpoint) return {};
+  const Status done = session ? session->execute("CHECKPOINT") : Status(session.error());
+  if (!done) warn(fmt::format("no checkpoint in \"{}\", the first start takes longer: {}", parent.name, done.error().what));
+  return {};
 }
 
 Status take_down(Store& store, const OperationLock& lock, bool urgent) {

@@ -50,9 +50,9 @@ struct MountRequest {
   bool read_only = false;
   std::string options;  // further -o options, comma-separated
   std::string sealed;   // the masking run that asks: the branch need not be ready
-  // For a server whose data nobody wants after a crash, and that nobody branches from while it runs: the kernel keeps writes for a while,
-  // which is much faster (fs/README.md).
-  bool throw_away = false;
+  // The kernel keeps writes for a while, which is much faster: for a server that survives a power cut, or whose data nobody wants after
+  // one and that nobody branches from (fs/README.md).
+  bool keep_writes = false;
 };
 // MountRequest::options for root's --user: the mount shows that user as the owner of the data. Empty for anybody else.
 Result<std::string> owner_options(const std::string& user);
@@ -72,10 +72,10 @@ Result<pg::Access> ensure_started(Store& store, const OperationLock& lock, const
 // False when nothing ran. `urgent`: immediate shutdown, for data that nobody wants any more.
 Result<bool> ensure_stopped(Store& store, const OperationLock& lock, bool urgent = false);
 
-// CHECKPOINT if a server runs on the branch; nothing otherwise.
-Status checkpoint_branch(const Store& store, const BranchInfo& branch);
-// busy while a child could miss writes that are completed (P1): the branch is mounted so that the kernel keeps writes.
-Status require_one_instant(const Store& store, const BranchInfo& branch);
+// Before a branch is taken from `parent`: a CHECKPOINT, if asked for and a server runs on it; what stands in its way is a warning. busy
+// where the child could miss writes that its recovery would not make good (P1): the kernel keeps writes of the parent, whose server
+// runs without fsync or full_page_writes.
+Status prepare_parent(const Store& store, const BranchInfo& parent, bool checkpoint, const Warn& warn);
 
 // Stopped and unmounted, whatever it was.
 Status take_down(Store& store, const OperationLock& lock, bool urgent);

@@ -259,12 +259,25 @@ Result<pg::Access> start_on(Store& store, const BranchInfo& branch, const std::s
   return access_of(store, {branch.name, std::move(manifest)});
 }
 
-Status checkpoint_on(const BranchInfo& branch, const std::string& mountpoint) {
+Result<bool> wait_until_answers(const std::string& mountpoint) {
+  const auto deadline = std::chrono::steady_clock::now() + kStartPatience;
+  for (auto pause = 2ms;; pause = std::min(pause * 2, 50ms)) {
+    const pg::ServerStatus status = pg::server_status(mountpoint);
+    if (status.state != pg::ServerState::running && status.state != pg::ServerState::starting) return false;
+    if (pg::accepts_connections(status.socket_dir, status.port)) return true;
+    BFS_TRY(Interrupt::check());
+    if (std::chrono::steady_clock::now() > deadline) {
+      return make_error(Kind::failed, fmt::format("its server, process {}, takes no connections", status.pid), "see its log: branchfs logs");
+    }
+    std::this_thread::sleep_for(pause);
+  }
+}
+
+Result<pg::Session> session_on(const BranchInfo& branch, const std::string& mountpoint) {
   const pg::ServerStatus status = pg::server_status(mountpoint);
   const pg::Facts facts = facts_of(branch.manifest);
   const pg::SessionTarget target{status.socket_dir, status.port, {}, {}, facts.major};
-  BFS_ASSIGN(pg::Session session, pg::open_superuser(target, {facts.role}));
-  return session.execute("CHECKPOINT");
+  return pg::open_superuser(target, {facts.role});
 }
 
 bool is_started_by_branchfs(pid_t pid, const std::string& data_dir) {

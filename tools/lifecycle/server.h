@@ -51,8 +51,12 @@ Result<pg::ServerSpec> server_spec(Store& store, const BranchInfo& branch, const
 Result<pg::Access> start_on(Store& store, const BranchInfo& branch, const std::string& mountpoint,
                             const StartRequest& request, const Warn& warn);
 
-// CHECKPOINT through the private socket of the server that runs on `mountpoint`.
-Status checkpoint_on(const BranchInfo& branch, const std::string& mountpoint);
+// Waits while the server on `mountpoint` recovers from a crash of one of its processes, which postmaster.pid does not tell. False when it
+// has ended, or ends.
+Result<bool> wait_until_answers(const std::string& mountpoint);
+
+// Through the private socket of the server that runs on `mountpoint`.
+Result<pg::Session> session_on(const BranchInfo& branch, const std::string& mountpoint);
 
 // Whether process `pid` is a server on that directory which branchfs started, not somebody by hand.
 bool is_started_by_branchfs(pid_t pid, const std::string& data_dir);

@@ -94,6 +94,13 @@ Result<Session> Session::open(const SessionTarget& target) {
   return session;
 }
 
+bool accepts_connections(const std::string& socket_dir, int port) {
+  const std::string number = std::to_string(port);
+  const std::array<const char*, 5> names = {"host", "port", "dbname", "connect_timeout", nullptr};
+  const std::array<const char*, 5> values = {socket_dir.c_str(), number.c_str(), "postgres", "5", nullptr};
+  return PQpingParams(names.data(), values.data(), 0) == PQPING_OK;
+}
+
 Result<std::vector<Session::Row>> Session::rows_of(pg_result* raw) {
   const Answer answer(raw);
   const ExecStatusType status = PQresultStatus(answer.get());

@@ -52,6 +52,9 @@ class Session {
   SessionTarget target_;
 };
 
+// Whether a server takes connections there: not while it starts, recovers or stops.
+bool accepts_connections(const std::string& socket_dir, int port);
+
 // For main(), before threads: libpq lets these variables win over a socket given as host.
 void forget_redirections();
 

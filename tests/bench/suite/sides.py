@@ -64,7 +64,7 @@ class BranchFs(Side):
     name = "branchfs"
     title = "branchfs"
     reference = False
-    mount_options = "no_io_uring"
+    mount_options = "no_io_uring,writeback"  # as `branchfs start` mounts
 
     def __init__(self, bench):
         super().__init__(bench)
@@ -128,19 +128,19 @@ class BranchFsOwn(BranchFs):
     settings = {"wal_recycle": None, "wal_init_zero": None, "min_wal_size": None}
 
 
-class BranchFsWriteback(BranchFs):
-    """As `branchfs run` and masking mount: the kernel keeps writes for a while."""
+class BranchFsWritethrough(BranchFs):
+    """As `branchfs mount` mounts, and `branchfs start` for servers with fsync=off: every write goes to the daemon at once."""
 
-    name = "branchfs-writeback"
-    title = "branchfs, writeback"
-    mount_options = "no_io_uring,writeback"
+    name = "branchfs-writethrough"
+    title = "branchfs, write-through"
+    mount_options = "no_io_uring"
     asked_for_only = True
 
 
 class BranchFsUring(BranchFs):
     name = "branchfs-uring"
     title = "branchfs, FUSE over io_uring"
-    mount_options = "io_uring"
+    mount_options = "io_uring,writeback"
 
     def why_not(self):
         if reason := super().why_not():
@@ -324,4 +324,4 @@ class BranchFsUrl(Way):
     title = "branchfs import --url"
 
 
-SIDES = (Side, BranchFs, BranchFsUring, BranchFsWriteback, BranchFsOwn, OverlayFs, FuseOverlayFs, Btrfs, Xfs, Copy, BaseBackup, BranchFsUrl, Template)
+SIDES = (Side, BranchFs, BranchFsUring, BranchFsWritethrough, BranchFsOwn, OverlayFs, FuseOverlayFs, Btrfs, Xfs, Copy, BaseBackup, BranchFsUrl, Template)

@@ -29,7 +29,6 @@ one_child() {
 
 under_load() {
   local bench ledger
-  query parent "ALTER SYSTEM SET fsync = $1" && query parent "SELECT pg_reload_conf()" > /dev/null
   query parent "TRUNCATE ledger"
   rm -f "$work"/{ledger,times,times--no-checkpoint,pauses,starts,bench}
   "$LEDGER" "$("$BRANCHFS" url parent)" "$work/ledger" 2 2 & ledger=$!
@@ -61,8 +60,24 @@ pgbench_cluster "$work/cluster" "$scale"
 "$BRANCHFS" import prod --pgdata "$work/cluster" --quiet > /dev/null 2>&1
 "$BRANCHFS" create parent --from prod --start > /dev/null
 query parent "CREATE TABLE ledger (number bigint PRIMARY KEY)"
+equal "$(field parent cache)" writeback "the cache of a server that survives a power cut"
 under_load on
+
+query parent "ALTER SYSTEM SET fsync = off" && query parent "SELECT pg_reload_conf()" > /dev/null
+expect 5 "runs without fsync or full_page_writes, and the kernel may still keep its writes (branchfs stop parent, branchfs start parent" \
+  "$BRANCHFS" create early --from parent --no-checkpoint
+"$BRANCHFS" stop parent > /dev/null
+"$BRANCHFS" start parent > /dev/null
+equal "$(field parent cache)" write-through "the cache of a server without fsync"
 under_load off
+
+query parent "ALTER SYSTEM SET fsync = on" && query parent "ALTER SYSTEM SET full_page_writes = off"
+"$BRANCHFS" stop parent > /dev/null
+"$BRANCHFS" start parent > /dev/null
+equal "$(field parent cache)" write-through "the cache of a server without full_page_writes"
+"$BRANCHFS" create late --from parent --start > /dev/null
+balanced late
+"$BRANCHFS" delete late > /dev/null
 amcheck parent
 "$BRANCHFS" stop parent > /dev/null
 page_checksums parent

@@ -144,9 +144,6 @@ exec 9< "$work/a/PG_VERSION"
 refused 5 "are open" b umount dev
 exec 9<&-
 b umount dev > /dev/null
-b mount dev -o writeback > /dev/null
-refused 5 "the kernel may still keep writes" b create x --from dev
-b umount dev > /dev/null
 
 say "servers"
 refused 1 "it was never started" b url dev

@@ -143,7 +143,7 @@ Status SealedBranch::show_head(const std::vector<ObjectId>& stack) {
 Status SealedBranch::start(const Warn& warn) {
   MountRequest mount;
   mount.sealed = run_;
-  mount.throw_away = true;
+  mount.keep_writes = true;
   BFS_ASSIGN(BranchInfo branch, info());
   BFS_ASSIGN(mount.options, owner_options(recorded_user(branch.manifest)));
   BFS_ASSIGN(const std::string mountpoint, ensure_mounted(*store_, *lock_, mount));

@@ -1,0 +1,53 @@
+#include "tools/pg/crash_safety.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <string_view>
+
+#include "tools/pg/identity.h"
+#include "tools/pg/neutralize.h"
+#include "tools/pg/session.h"
+#include "tools/pg/text.h"
+
+namespace branchfs::pg {
+
+namespace {
+
+constexpr std::array<std::string_view, 2> kNeeded = {"fsync", "full_page_writes"};
+
+// As PostgreSQL reads a boolean: in any case, and any beginning that leaves no doubt.
+bool is_on(std::string_view text) {
+  const std::string value = lower(trim(text));
+  if (value == "on" || value == "1") return true;
+  return !value.empty() && (std::string_view("true").starts_with(value) || std::string_view("yes").starts_with(value));
+}
+
+}  // namespace
+
+Result<bool> survives_power_cut(ConfSource& source) {
+  BFS_ASSIGN(const FlatConf conf, flatten_conf(source, "postgresql.conf"));
+  std::map<std::string, std::string> settings = effective_settings(conf.lines);
+  BFS_ASSIGN(const auto system, source.read("postgresql.auto.conf"));  // ALTER SYSTEM, which wins
+  if (system) {
+    for (const auto& [name, value] : effective_settings(parse_conf(*system))) settings[name] = value;
+  }
+  return std::all_of(kNeeded.begin(), kNeeded.end(), [&](std::string_view name) {
+    const auto found = settings.find(std::string(name));
+    return found == settings.end() || is_on(found->second);  // both are on by default
+  });
+}
+
+Result<bool> survives_power_cut(const std::string& data_dir) {
+  BFS_ASSIGN(Identity owner, owner_identity(data_dir));
+  DirectorySource source(data_dir, std::move(owner), false);
+  return survives_power_cut(source);
+}
+
+Result<bool> survives_power_cut(Session& session) {
+  BFS_ASSIGN(const auto rows,
+             session.query("SELECT bool_and(setting::bool) FROM pg_settings WHERE name IN ('fsync', 'full_page_writes')"));
+  return !rows.empty() && !rows[0].empty() && rows[0][0] == "t";
+}
+
+}  // namespace branchfs::pg
