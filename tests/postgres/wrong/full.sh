@@ -88,6 +88,24 @@ b delete dev --recursive > /dev/null
 b gc > /dev/null
 b verify --all > /dev/null
 
+say "a write that the kernel kept and cannot hand over: no change any more, until it is mounted again"
+b create kept --from prod > /dev/null
+b mount kept "$disk/kept" -o writeback > /dev/null
+echo before > "$disk/kept/before"
+sync "$disk/kept/before"
+fill
+dd if=/dev/zero of="$disk/kept/late" bs=1M count=8 2> /dev/null && fail "8 MiB fitted into $(free_bytes) bytes"
+sync "$disk/kept/late" 2> /dev/null && fail "a sync after a lost write"
+equal "$(field kept read_only)" true "read_only after a lost write"
+rm "$disk/filler"
+echo more 2> /dev/null >> "$disk/kept/before" && sync "$disk/kept/before" 2> /dev/null && fail "a branch that lost a write took another"
+b umount kept > /dev/null
+b mount kept "$disk/kept" > /dev/null
+equal "$(head -n 1 "$disk/kept/before")" before "what was synced"
+echo after > "$disk/kept/after"
+b umount kept > /dev/null
+b delete kept > /dev/null
+
 say "a full disk, nothing running: delete and gc free it"
 b create dev --from prod --start > /dev/null
 query dev "CREATE TABLE big AS SELECT repeat('x', 900) AS pad FROM generate_series(1, 50000)"

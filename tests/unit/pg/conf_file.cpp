@@ -4,29 +4,12 @@
 #include <map>
 
 #include "tests/catch.h"
+#include "tests/unit/pg/fake_source.h"
 
 using namespace branchfs;
 using namespace branchfs::pg;
 
 namespace {
-
-class FakeSource : public ConfSource {
- public:
-  std::map<std::string, std::string> files;
-  Result<std::optional<std::string>> read(const std::string& path) override {
-    auto found = files.find(path);
-    if (found == files.end()) return std::optional<std::string>();
-    return std::optional<std::string>(found->second);
-  }
-  Result<std::optional<std::vector<std::string>>> list(const std::string& path) override {
-    std::vector<std::string> names;
-    for (const auto& [name, text] : files) {
-      if (name.starts_with(path + "/")) names.push_back(name.substr(path.size() + 1));
-    }
-    if (names.empty()) return std::optional<std::vector<std::string>>();
-    return std::optional(names);
-  }
-};
 
 void check_setting(const std::string& text, const std::string& name, const std::string& value) {
   INFO(text);
