@@ -19,13 +19,21 @@ constexpr std::size_t kBulkBytes = 256U << 10U;
 void LogFiles::saw(Ino parent, const Attr& attr) {
   if (dir_ == kNoIno || parent != dir_ || !S_ISREG(attr.mode)) return;
   const std::unique_lock lock(mutex_);
-  inodes_.insert(attr.ino);
+  inodes_.try_emplace(attr.ino, Way::undecided);
 }
 
 bool LogFiles::contains(Ino ino) const {
   if (dir_ == kNoIno) return false;
   const std::shared_lock lock(mutex_);
   return inodes_.contains(ino);
+}
+
+bool LogFiles::bypasses_cache(Ino ino) {
+  if (!contains(ino)) return false;
+  const std::unique_lock lock(mutex_);
+  Way& way = inodes_.at(ino);
+  if (way == Way::undecided) way = in_bulk_.load(std::memory_order_relaxed) ? Way::through_cache : Way::past_cache;
+  return way == Way::past_cache;
 }
 
 void LogFiles::wrote(Ino ino, std::size_t bytes) {

@@ -12,7 +12,7 @@
 // after link, unlink and rename; the directory's attributes after any change of its names. setattr, link and
 // create answer with the new attributes.
 //
-// open is answered ENOSYS: the kernel then opens files by itself and keeps their pages. It truncates through
+// Without the writeback cache open is answered ENOSYS: the kernel then opens files by itself and keeps their pages. It truncates through
 // setattr (atomic_o_trunc is off), appends at the size it knows, and sends O_DIRECT reads and writes as they
 // come. xattrs are answered ENOSYS as well, or each write would first ask for security.capability.
 // Set-user-ID and set-group-ID bits are cleared by the kernel (HANDLE_KILLPRIV off), which sends the new mode

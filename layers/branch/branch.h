@@ -129,7 +129,8 @@ class Branch {
     std::uint64_t count = 0;
   };
   [[nodiscard]] virtual FreezePause freeze_pause() const = 0;
-  // For a write that cannot be made and that its writer believes made: no change is taken any more until the branch is opened again.
+  // For a write that cannot be made and that its writer believes made: until the branch is opened again no change is taken, and no data
+  // is read, because it might be older than what its reader has seen.
   virtual void give_up(const Error& error) = 0;
   [[nodiscard]] virtual bool read_only() const = 0;
   // The owner of the root directory as stored, which a mount may map to its user.

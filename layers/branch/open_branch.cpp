@@ -123,6 +123,11 @@ void OpenBranch::fail(const Error& error) {
   spdlog::error("branch {}: {}; the branch is read-only until it is opened again", name_, error.what);
 }
 
+void OpenBranch::give_up(const Error& error) {
+  lost_write_.store(true);
+  fail(error);
+}
+
 Status OpenBranch::writable() const {
   if (read_only_.load(std::memory_order_relaxed)) return posix_error(EROFS);
   return {};

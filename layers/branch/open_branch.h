@@ -59,7 +59,7 @@ class OpenBranch final : public Branch {
   Status flush() override;
   Result<Frozen> freeze(const StoreLock& lock, const std::string& name) override;
   [[nodiscard]] FreezePause freeze_pause() const override;
-  void give_up(const Error& error) override { fail(error); }
+  void give_up(const Error& error) override;
   [[nodiscard]] bool read_only() const override { return read_only_.load(); }
   [[nodiscard]] Attr root_attr() override;
 
@@ -141,6 +141,7 @@ class OpenBranch final : public Branch {
   std::atomic<std::size_t> current_{kNoDelta};  // the open delta's number; changes only with the gate closed
   std::atomic<std::uint64_t> next_ino_{2};
   std::atomic<bool> read_only_{false};
+  std::atomic<bool> lost_write_{false};  // give_up()
 
   Gate gate_;
   std::shared_mutex names_mutex_;

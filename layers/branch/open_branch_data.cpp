@@ -31,6 +31,7 @@ const std::vector<std::byte>& zero_block() {
 // --- reading ---------------------------------------------------------------------------------------
 
 Result<std::size_t> OpenBranch::read(Ino ino, std::uint64_t offset, std::span<std::byte> out) {
+  if (lost_write_.load(std::memory_order_relaxed)) return posix_error(EIO);
   BFS_ASSIGN(NodePtr node, need_file(ino));
   std::uint64_t size = 0;
   std::size_t owner = kNoDelta;

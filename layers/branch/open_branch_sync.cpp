@@ -254,14 +254,16 @@ Status OpenBranch::sync_dir(Ino dir) {
   return sync_names();
 }
 
-// Many at once, which is faster than one after the other: the syncs that follow, which also record, find their data durable.
+// Many at once, which is faster than one after the other: the syncs that follow, which also record, find their data durable. On
+// descriptors of its own: the host tells each descriptor of an error once, and the error that these meet must still be there for a sync
+// which somebody else waits for.
 Status OpenBranch::sync_data_of(std::span<const NodePtr> nodes) {
   std::vector<std::shared_ptr<File>> files;
   std::vector<File*> batch;
   {
     GatePass pass(gate_);
     for (const NodePtr& node : nodes) {
-      BFS_ASSIGN(auto file, view_->data_file(current_.load(), node->attr.ino, false));
+      BFS_ASSIGN(auto file, open_delta().open_file(node->attr.ino, false, false));
       if (!file) continue;
       batch.push_back(file.get());
       files.push_back(std::move(file));

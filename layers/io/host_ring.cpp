@@ -5,12 +5,15 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <cstdlib>
 #include <memory>
 
 namespace branchfs {
 namespace {
 
 constexpr unsigned kEntries = 64;
+
+static_assert(HostRing::kNeverRan == -ECANCELED);
 
 std::atomic<bool> refused{false};
 
@@ -27,19 +30,18 @@ class Ring final : public HostRing {
     if (ready_) ::io_uring_queue_exit(&ring_);
   }
 
-  bool run(std::span<Op> ops) override {
-    while (!ops.empty()) {
+  void run(std::span<Op> ops) override {
+    while (!ops.empty() && ready_) {
       const std::span<Op> part = ops.first(std::min<std::size_t>(ops.size(), kEntries));
-      if (!run_part(part)) return false;
+      run_part(part);
       ops = ops.subspan(part.size());
     }
-    return true;
   }
 
  private:
   Ring() = default;
 
-  bool run_part(std::span<Op> ops) {
+  void run_part(std::span<Op> ops) {
     for (Op& op : ops) {
       ::io_uring_sqe* entry = ::io_uring_get_sqe(&ring_);  // never null: a part fits, and the ring is empty between parts
       if (op.kind == Op::Kind::sync_data) {
@@ -52,33 +54,32 @@ class Ring final : public HostRing {
     std::size_t submitted = 0;
     while (submitted < ops.size()) {
       const int n = ::io_uring_submit(&ring_);
-      if (n == -EINTR || n == -EAGAIN || n == -EBUSY) continue;
-      if (n <= 0) return abandon(submitted);
+      if (n == -EINTR) continue;
+      if (n <= 0) break;
       submitted += static_cast<std::size_t>(n);
     }
-    return collect(ops.size());
+    collect(submitted);
+    if (submitted < ops.size()) start_afresh();
   }
 
-  bool collect(std::size_t count) {
+  // What is under way writes into its caller's memory: there is no returning before it is done.
+  void collect(std::size_t count) {
     for (std::size_t done = 0; done < count;) {
       ::io_uring_cqe* entry = nullptr;
       const int n = ::io_uring_wait_cqe(&ring_, &entry);
-      if (n == -EINTR) continue;
-      if (n < 0) return false;
+      if (n == -EINTR || n == -EAGAIN) continue;
+      if (n < 0) std::abort();
       static_cast<Op*>(::io_uring_cqe_get_data(entry))->result = entry->res;
       ::io_uring_cqe_seen(&ring_, entry);
       ++done;
     }
-    return true;
   }
 
-  // What is under way writes into its caller's memory, so it is waited for; the rest must not be submitted later.
-  bool abandon(std::size_t submitted) {
-    collect(submitted);
+  // What was not taken must not go out with what comes next.
+  void start_afresh() {
     ::io_uring_queue_exit(&ring_);
     ready_ = ::io_uring_queue_init(kEntries, &ring_, 0) == 0;
     if (!ready_) refused.store(true);
-    return false;
   }
 
   ::io_uring ring_{};

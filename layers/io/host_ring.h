@@ -14,19 +14,20 @@ namespace branchfs {
 
 class HostRing {
  public:
+  static constexpr int kNeverRan = -125;  // -ECANCELED
   struct Op {
     enum class Kind : std::uint8_t { sync_data, read };
     Kind kind = Kind::sync_data;
     int fd = -1;
     std::span<std::byte> out{};  // read
     std::uint64_t offset = 0;    // read
-    int result = 0;              // as the system call's, errors as -errno
+    int result = kNeverRan;      // as the system call's, errors as -errno
   };
 
   // The calling thread's; null when the kernel refuses (once refused, it is not asked again).
   static HostRing* of_this_thread();
-  // Runs all and waits for all. False when the ring failed as a whole: then nothing is known of any.
-  virtual bool run(std::span<Op> ops) = 0;
+  // Runs all and waits for all that ran; what the ring would not take is left as kNeverRan.
+  virtual void run(std::span<Op> ops) = 0;
   virtual ~HostRing() = default;
 };
 

@@ -185,8 +185,8 @@ class PosixEnv final : public Env {
     if (ring == nullptr) return Env::read_at(reads);
     thread_local std::vector<HostRing::Op> ops;
     ops.clear();
-    for (const FileRead& read : reads) ops.push_back({HostRing::Op::Kind::read, read.file->fd(), read.out, read.offset, 0});
-    if (!ring->run(ops)) return Env::read_at(reads);
+    for (const FileRead& read : reads) ops.push_back({HostRing::Op::Kind::read, read.file->fd(), read.out, read.offset, HostRing::kNeverRan});
+    ring->run(ops);
     for (std::size_t i = 0; i < reads.size(); ++i) {
       FileRead& read = reads[i];
       read.got = static_cast<std::size_t>(std::max(ops[i].result, 0));
@@ -203,12 +203,19 @@ class PosixEnv final : public Env {
     if (ring == nullptr) return Env::sync_data(files);
     std::vector<HostRing::Op> ops(files.size());
     for (std::size_t i = 0; i < files.size(); ++i) ops[i].fd = files[i]->fd();
-    // A sync that failed is reported once: where the ring fails as a whole, an error that it swallowed must not count as success.
-    if (!ring->run(ops)) return make_error(Kind::failed, "sync files: io_uring failed");
+    ring->run(ops);
+    Status first;
     for (std::size_t i = 0; i < files.size(); ++i) {
-      if (ops[i].result < 0) return sys_error("sync " + static_cast<PosixFile*>(files[i])->path(), -ops[i].result);
+      const int result = ops[i].result;
+      Status done;
+      if (result == HostRing::kNeverRan || result == -EINTR || result == -EAGAIN) {
+        done = files[i]->sync_data();
+      } else if (result < 0) {
+        done = sys_error("sync " + static_cast<PosixFile*>(files[i])->path(), -result);
+      }
+      if (first && !done) first = std::move(done);
     }
-    return {};
+    return first;
   }
 
   Status sync_filesystem(const std::string& path) override {

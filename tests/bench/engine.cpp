@@ -309,7 +309,7 @@ void scattered(benchmark::State& state, bool at_once, bool cold) {
     for (std::size_t i = 0; i < kPieces; ++i) {
       const std::span<std::byte> piece = std::span(out).subspan(i * kBlockSize, kBlockSize);
       if (at_once) {
-        ops[i] = {HostRing::Op::Kind::read, files[0].fd(), piece, at[i], 0};
+        ops[i] = {HostRing::Op::Kind::read, files[0].fd(), piece, at[i], HostRing::kNeverRan};
       } else {
         must(files[0].read_at(piece, at[i]));
       }

@@ -134,8 +134,9 @@ bool turned_read_only(const Store& store, const std::string& name) {
   return mount_says(store, name, "read_only", false);
 }
 
+// One that does not answer may.
 bool keeps_writes(const Store& store, const std::string& name) {
-  return mount_says(store, name, "cache", std::string()) == "writeback";
+  return mount_says(store, name, "cache", std::string("writeback")) == "writeback";
 }
 
 // What cannot be asked promises nothing.
@@ -309,25 +310,55 @@ Result<bool> ensure_stopped(Store& store, const OperationLock& lock, bool urgent
   return true;
 }
 
+namespace {
+
+// The parent's kernel keeps writes, and a server has its files open.
+Status require_power_cut_safe(const Store& store, const BranchInfo& parent, const BranchState& state, Result<pg::Session>& session,
+                              bool& reloaded) {
+  const auto safety = session ? pg::crash_safety_of(*session) : Result<pg::CrashSafety>(session.error());
+  if (!safety) {
+    return make_error(Kind::busy, fmt::format("the server of \"{}\" cannot be asked whether fsync is on: {}", parent.name, safety.error().what),
+                      "try again, or stop it first");
+  }
+  reloaded = safety->reloaded;
+  if (safety->survives_power_cut) return {};
+  return make_error(Kind::busy,
+                    fmt::format("the server of \"{}\" runs without fsync or full_page_writes, and the kernel may still keep its writes",
+                                parent.name),
+                    is_default_mountpoint(store, state.mountpoint)
+                        ? fmt::format("branchfs stop {0}, branchfs start {0}: then the kernel keeps none", parent.name)
+                        : fmt::format("branchfs stop {0}, branchfs umount {0}, branchfs start {0}: then the kernel keeps none", parent.name));
+}
+
+}  // namespace
+
 Status prepare_parent(const Store& store, const BranchInfo& parent, bool checkpoint, const Warn& warn) {
-  BFS_ASSIGN(const BranchState state, observe(store, parent));
-  // Without a server nobody has files open, and at a file's close the kernel hands over what it kept.
-  if (!state.serving()) return {};
+  BFS_ASSIGN(BranchState state, observe(store, parent));
+  const auto idle = [&state] {
+    // Without a server nobody has files open, and at a file's close the kernel hands over what it kept.
+    return state.mount != MountState::mounted || state.server.state == pg::ServerState::stopped ||
+           state.server.state == pg::ServerState::crashed;
+  };
+  if (idle()) return {};
   const bool keeps = keeps_writes(store, parent.name);
+  if (keeps && state.serving()) {
+    BFS_ASSIGN(const bool answers, wait_until_answers(state.mountpoint));
+    if (!answers) {
+      BFS_ASSIGN(state, observe(store, parent));
+    }
+    if (idle()) return {};
+  }
   checkpoint = checkpoint && state.server.state == pg::ServerState::running;
   if (!keeps && !checkpoint) return {};
   auto session = session_on(parent, state.mountpoint);
-  if (keeps) {
-    if (!is_true(session ? pg::survives_power_cut(*session) : pg::survives_power_cut(state.mountpoint))) {
-      return make_error(Kind::busy,
-                        fmt::format("the server of \"{}\" runs without fsync or full_page_writes, and the kernel may still keep its writes",
-                                    parent.name),
-                        fmt::format("branchfs stop {0}, branchfs start {0}: then the kernel keeps none", parent.name));
-    }
+  bool reloaded = false;
+  if (keeps) BFS_TRY(require_power_cut_safe(store, parent, state, session, reloaded));
+  if (checkpoint || reloaded) {
+    const Status done = session ? session->execute("CHECKPOINT") : Status(session.error());
+    if (!done) warn(fmt::format("no checkpoint in \"{}\", the first start takes longer: {}", parent.name, done.error().what));
   }
-  if (!checkpoint) return {};
-  const Status done = session ? session->execute("CHECKPOINT") : Status(session.error());
-  if (!done) warn(fmt::format("no checkpoint in \"{}\", the first start takes longer: {}", parent.name, done.error().what));
+  // While fsync was off a checkpoint did not sync what it relies on, and pages that the log does not hold whole may be there in part.
+  if (reloaded) BFS_TRY(hand_over_writes(state.mountpoint));
   return {};
 }
 

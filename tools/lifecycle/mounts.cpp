@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cerrno>
+#include <filesystem>
 #include <vector>
 
 #include <fmt/format.h>
@@ -107,6 +108,26 @@ Status make_mountpoint(const std::string& dir, bool chosen) {
 
 void remove_default_mountpoint(const Store& store, const std::string& dir) {
   if (is_default_mountpoint(store, dir)) ::rmdir(dir.c_str());  // an empty directory left is no harm
+}
+
+Status hand_over_writes(const std::string& mountpoint) {
+  std::vector<std::string> directories = {mountpoint};
+  while (!directories.empty()) {
+    const std::string dir = std::move(directories.back());
+    directories.pop_back();
+    std::error_code failed;
+    for (std::filesystem::directory_iterator entry(dir, failed), end; !failed && entry != end; entry.increment(failed)) {
+      std::error_code gone;
+      const auto type = entry->symlink_status(gone).type();
+      if (type == std::filesystem::file_type::directory) directories.push_back(entry->path());
+      if (type != std::filesystem::file_type::regular) continue;
+      const int fd = ::open(entry->path().c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+      if (fd < 0 && errno == ENOENT) continue;  // removed meanwhile
+      if (fd < 0 || ::close(fd) != 0) return sys_error("hand over " + entry->path().string());
+    }
+    if (failed && failed.value() != ENOENT) return sys_error("list " + dir, failed.value());
+  }
+  return {};
 }
 
 Status unmount(const std::string& mountpoint, bool lazy) {

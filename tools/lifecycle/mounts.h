@@ -28,6 +28,9 @@ Status make_mountpoint(const std::string& dir, bool chosen);
 void remove_default_mountpoint(const Store& store, const std::string& dir);
 
 // umount; `lazy` detaches it even when files are open or its daemon is dead.
+// Makes the kernel hand over what it keeps of every file below a mount, as it does at each close.
+Status hand_over_writes(const std::string& mountpoint);
+
 Status unmount(const std::string& mountpoint, bool lazy);
 
 }  // namespace branchfs

@@ -44,10 +44,11 @@ Result<bool> survives_power_cut(const std::string& data_dir) {
   return survives_power_cut(source);
 }
 
-Result<bool> survives_power_cut(Session& session) {
-  BFS_ASSIGN(const auto rows,
-             session.query("SELECT bool_and(setting::bool) FROM pg_settings WHERE name IN ('fsync', 'full_page_writes')"));
-  return !rows.empty() && !rows[0].empty() && rows[0][0] == "t";
+Result<CrashSafety> crash_safety_of(Session& session) {
+  BFS_ASSIGN(const auto rows, session.query("SELECT bool_and(setting::bool), pg_conf_load_time() > pg_postmaster_start_time() "
+                                            "FROM pg_settings WHERE name IN ('fsync', 'full_page_writes')"));
+  if (rows.size() != 1 || rows[0].size() != 2) return make_error(Kind::failed, "the server does not say whether fsync is on");
+  return CrashSafety{rows[0][0] == "t", rows[0][1] != "f"};
 }
 
 }  // namespace branchfs::pg

@@ -17,7 +17,12 @@ class Session;
 // What the configuration files in a data directory say; a value that PostgreSQL would not read counts as off.
 Result<bool> survives_power_cut(ConfSource& source);
 Result<bool> survives_power_cut(const std::string& data_dir);
-// What holds in the running server.
-Result<bool> survives_power_cut(Session& session);
+
+// What holds in a running server.
+struct CrashSafety {
+  bool survives_power_cut = false;
+  bool reloaded = false;  // it read its configuration again since it started: one of the two may have been off meanwhile
+};
+Result<CrashSafety> crash_safety_of(Session& session);
 
 }  // namespace branchfs::pg

@@ -94,11 +94,13 @@ Result<Session> Session::open(const SessionTarget& target) {
   return session;
 }
 
-bool accepts_connections(const std::string& socket_dir, int port) {
+bool rejects_connections(const std::string& socket_dir, int port) {
+  if (socket_dir.empty()) return false;
   const std::string number = std::to_string(port);
-  const std::array<const char*, 5> names = {"host", "port", "dbname", "connect_timeout", nullptr};
-  const std::array<const char*, 5> values = {socket_dir.c_str(), number.c_str(), "postgres", "5", nullptr};
-  return PQpingParams(names.data(), values.data(), 0) == PQPING_OK;
+  // Without a user libpq looks for the caller's, who need not have one. No role is asked for: the answer comes before.
+  const std::array<const char*, 6> names = {"host", "port", "user", "dbname", "connect_timeout", nullptr};
+  const std::array<const char*, 6> values = {socket_dir.c_str(), number.c_str(), "postgres", "postgres", "5", nullptr};
+  return PQpingParams(names.data(), values.data(), 0) == PQPING_REJECT;
 }
 
 Result<std::vector<Session::Row>> Session::rows_of(pg_result* raw) {

@@ -52,8 +52,8 @@ class Session {
   SessionTarget target_;
 };
 
-// Whether a server takes connections there: not while it starts, recovers or stops.
-bool accepts_connections(const std::string& socket_dir, int port);
+// Whether a server says there that it takes no connections now: it starts, recovers or stops.
+bool rejects_connections(const std::string& socket_dir, int port);
 
 // For main(), before threads: libpq lets these variables win over a socket given as host.
 void forget_redirections();

@@ -10,6 +10,8 @@ namespace {
 constexpr Ino kDir{5};
 constexpr Ino kSegment{6};
 constexpr Ino kOther{7};
+constexpr Ino kNext{9};
+constexpr Ino kLast{10};
 
 Attr file(Ino ino) {
   Attr attr;
@@ -46,19 +48,20 @@ TEST_CASE("only files that were seen in the log's directory are the log's") {
   CHECK_FALSE(files.contains(Ino{8}));
 }
 
-TEST_CASE("commits bypass the cache, loads use it, and each change of mind takes a short while") {
+TEST_CASE("commits bypass the cache, loads use it, and a file stays as it was first opened") {
   LogFiles files;
   files.watch(kDir);
-  files.saw(kDir, file(kSegment));
+  for (const Ino ino : {kSegment, kNext, kLast}) files.saw(kDir, file(ino));
   CHECK(files.bypasses_cache(kSegment));
   CHECK_FALSE(files.bypasses_cache(kOther));
   load(files, 16U << 20U);
-  CHECK_FALSE(files.bypasses_cache(kSegment));
-  commit(files, 10);
-  CHECK_FALSE(files.bypasses_cache(kSegment));
-  commit(files, 200);
+  CHECK_FALSE(files.bypasses_cache(kNext));
   CHECK(files.bypasses_cache(kSegment));
+  commit(files, 10);
   files.wrote(kOther, 64U << 20U);  // not the log's
+  commit(files, 200);
+  CHECK(files.bypasses_cache(kLast));
+  CHECK_FALSE(files.bypasses_cache(kNext));
   CHECK(files.bypasses_cache(kSegment));
 }
 

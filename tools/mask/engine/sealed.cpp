@@ -91,6 +91,8 @@ Result<std::unique_ptr<SealedBranch>> SealedBranch::create(std::shared_ptr<Store
                       "create it without --anonymized: it inherits the masks");
   }
   const std::string run = store->env().new_id().hex();
+  // Reading the rules took its time since the caller looked.
+  BFS_TRY(prepare_parent(*store, {parent, parents}, false, [](const std::string&) {}));
   BFS_ASSIGN(RunnerTicket ticket, RunnerTicket::issue(*store, name, run));
   std::unique_ptr<SealedBranch> branch(new SealedBranch(store, name, run, std::move(ticket)));
   options.state = "sealed";
