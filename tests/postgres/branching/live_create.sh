@@ -71,10 +71,16 @@ psql -XAtq "$("$BRANCHFS" url parent)" < "$work/statements" > "$work/loader" & l
 exec 8> "$work/statements"
 echo "CREATE TABLE loaded (i int); COPY loaded FROM PROGRAM 'seq 1 1000000'; CHECKPOINT; SELECT 'loaded';" >&8
 until grep -q loaded "$work/loader"; do sleep 0.05; done
+# No process may inherit the descriptor: its end would hand over what the kernel keeps.
+bash -c 'echo held; exec sleep 600' > "$(field parent mountpoint)/held" 2> /dev/null 8>&- & holder=$!
+at_end+=("kill $holder 2> /dev/null")
+until [[ -s $(field parent mountpoint)/held ]]; do sleep 0.05; done
 expect 5 "runs without fsync or full_page_writes, and the kernel may still keep its writes (branchfs stop parent, branchfs start parent" \
   "$BRANCHFS" create early --from parent --no-checkpoint
 query parent "ALTER SYSTEM SET fsync = on" && query parent "SELECT pg_reload_conf()" > /dev/null
 "$BRANCHFS" create early --from parent --no-checkpoint --start > /dev/null
+equal "$(cat "$(field early mountpoint)/held")" held "what was written to a file that is open still"
+kill "$holder"
 exec 8>&-
 wait "$loader"
 equal "$(query early "SET enable_indexonlyscan = off; SELECT count(*), sum(i) FROM loaded")" "1000000|500000500000" "what was loaded without fsync"
