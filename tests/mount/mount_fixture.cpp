@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -134,12 +135,13 @@ Mount::Mount(const std::string& store, const std::string& point, const std::stri
   const std::vector<std::string> argv = {mount_program(), store, point, "-o",
                                          "branch=" + branch + ",foreground" + (all == nullptr ? "" : "," + std::string(all)) +
                                              (options.empty() ? "" : "," + options)};
+  const int said = ::memfd_create("stderr", MFD_CLOEXEC);
+  REQUIRE(said >= 0);
   pid_ = ::fork();
   REQUIRE(pid_ >= 0);
   if (pid_ == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGTERM);
-    const int null = ::open("/dev/null", O_RDWR);
-    if (std::getenv("BRANCHFS_TEST_VERBOSE") == nullptr) ::dup2(null, STDERR_FILENO);
+    if (std::getenv("BRANCHFS_TEST_VERBOSE") == nullptr) ::dup2(said, STDERR_FILENO);
     exec(argv, uid);
   }
   slot_ = take_slot(pid_, point_);
@@ -163,6 +165,12 @@ Mount::Mount(const std::string& store, const std::string& point, const std::stri
     };
     mounted_ = as_user(uid, uid, answers, point_);
   }
+  if (!mounted_) {
+    std::array<char, 2000> text{};
+    if (::pread(said, text.data(), text.size() - 1, 0) > 0) WARN("mount.branchfs said: " << text.data());
+    if (pid_ > 0) WARN("it runs, and its mount does not answer");
+  }
+  ::close(said);
 }
 
 Mount::~Mount() {
