@@ -314,14 +314,14 @@ namespace {
 
 // The parent's kernel keeps writes, and a server has its files open.
 Status require_power_cut_safe(const Store& store, const BranchInfo& parent, const BranchState& state, Result<pg::Session>& session,
-                              bool& reloaded) {
+                              pg::CrashSafety& answer) {
   const auto safety = session ? pg::crash_safety_of(*session) : Result<pg::CrashSafety>(session.error());
   if (!safety) {
     return make_error(Kind::busy, fmt::format("the server of \"{}\" cannot be asked whether fsync is on: {}", parent.name, safety.error().what),
                       "try again, or stop it first");
   }
-  reloaded = safety->reloaded;
-  if (safety->survives_power_cut) return {};
+  answer = *safety;
+  if (answer.survives_power_cut) return {};
   return make_error(Kind::busy,
                     fmt::format("the server of \"{}\" runs without fsync or full_page_writes, and the kernel may still keep its writes",
                                 parent.name),
@@ -351,14 +351,14 @@ Status prepare_parent(const Store& store, const BranchInfo& parent, bool checkpo
   checkpoint = checkpoint && state.server.state == pg::ServerState::running;
   if (!keeps && !checkpoint) return {};
   auto session = session_on(parent, state.mountpoint);
-  bool reloaded = false;
-  if (keeps) BFS_TRY(require_power_cut_safe(store, parent, state, session, reloaded));
-  if (checkpoint || reloaded) {
+  pg::CrashSafety safety;
+  if (keeps) BFS_TRY(require_power_cut_safe(store, parent, state, session, safety));
+  if (checkpoint || (safety.reloaded && !safety.checkpointed)) {
     const Status done = session ? session->execute("CHECKPOINT") : Status(session.error());
     if (!done) warn(fmt::format("no checkpoint in \"{}\", the first start takes longer: {}", parent.name, done.error().what));
   }
   // While fsync was off a checkpoint did not sync what it relies on, and pages that the log does not hold whole may be there in part.
-  if (reloaded) BFS_TRY(hand_over_writes(state.mountpoint));
+  if (safety.reloaded) BFS_TRY(hand_over_writes(state.mountpoint));
   return {};
 }
 

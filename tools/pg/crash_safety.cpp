@@ -45,10 +45,11 @@ Result<bool> survives_power_cut(const std::string& data_dir) {
 }
 
 Result<CrashSafety> crash_safety_of(Session& session) {
-  BFS_ASSIGN(const auto rows, session.query("SELECT bool_and(setting::bool), pg_conf_load_time() > pg_postmaster_start_time() "
+  BFS_ASSIGN(const auto rows, session.query("SELECT bool_and(setting::bool), pg_conf_load_time() > pg_postmaster_start_time(), "
+                                            "(SELECT checkpoint_time FROM pg_control_checkpoint()) > pg_conf_load_time() "
                                             "FROM pg_settings WHERE name IN ('fsync', 'full_page_writes')"));
-  if (rows.size() != 1 || rows[0].size() != 2) return make_error(Kind::failed, "the server does not say whether fsync is on");
-  return CrashSafety{rows[0][0] == "t", rows[0][1] != "f"};
+  if (rows.size() != 1 || rows[0].size() != 3) return make_error(Kind::failed, "the server does not say whether fsync is on");
+  return CrashSafety{rows[0][0] == "t", rows[0][1] != "f", rows[0][2] == "t"};
 }
 
 }  // namespace branchfs::pg

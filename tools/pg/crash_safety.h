@@ -21,7 +21,8 @@ Result<bool> survives_power_cut(const std::string& data_dir);
 // What holds in a running server.
 struct CrashSafety {
   bool survives_power_cut = false;
-  bool reloaded = false;  // it read its configuration again since it started: one of the two may have been off meanwhile
+  bool reloaded = false;      // it read its configuration again since it started: one of the two may have been off meanwhile
+  bool checkpointed = false;  // its last checkpoint began after that
 };
 Result<CrashSafety> crash_safety_of(Session& session);
 
