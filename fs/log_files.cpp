@@ -29,16 +29,19 @@ bool LogFiles::contains(Ino ino) const {
 }
 
 bool LogFiles::bypasses_cache(Ino ino) {
-  if (!contains(ino)) return false;
+  if (dir_ == kNoIno) return false;
   const std::unique_lock lock(mutex_);
-  Way& way = inodes_.at(ino);
+  const auto found = inodes_.find(ino);
+  if (found == inodes_.end()) return false;
+  Way& way = found->second;
   if (way == Way::undecided) way = in_bulk_.load(std::memory_order_relaxed) ? Way::through_cache : Way::past_cache;
   return way == Way::past_cache;
 }
 
-void LogFiles::wrote(Ino ino, std::size_t bytes) {
-  if (!contains(ino)) return;
+bool LogFiles::wrote(Ino ino, std::size_t bytes) {
+  if (!contains(ino)) return false;
   if (bytes_.fetch_add(bytes, std::memory_order_relaxed) + bytes >= kWindowBytes) look_back();
+  return true;
 }
 
 void LogFiles::synced(Ino ino) {

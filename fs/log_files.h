@@ -28,7 +28,8 @@ class LogFiles {
   // For who opens it; false for what is not the log's.
   [[nodiscard]] bool bypasses_cache(Ino ino);
 
-  void wrote(Ino ino, std::size_t bytes);
+  // Whether it is one of the log's.
+  bool wrote(Ino ino, std::size_t bytes);
   void synced(Ino ino);
 
  private:

@@ -388,10 +388,10 @@ struct Handlers {
     ops.counters_.add(Op::write);
     Status status =
         ops.branch_.write(Ino{ino}, static_cast<std::uint64_t>(offset), std::as_bytes(std::span(data, size)));
-    ops.log_files_.wrote(Ino{ino}, size);
+    const bool is_log = ops.log_files_.wrote(Ino{ino}, size);
     // After an O_DSYNC or O_SYNC write past its cache the kernel sends no fsync.
     const auto synchronous = static_cast<unsigned>(fi->flags) & static_cast<unsigned>(O_SYNC);
-    if (status && synchronous != 0 && fi->writepage == 0 && ops.log_files_.contains(Ino{ino})) {
+    if (status && synchronous != 0 && fi->writepage == 0 && is_log) {
       status = ops.branch_.sync(Ino{ino}, synchronous == static_cast<unsigned>(O_DSYNC));
       ops.log_files_.synced(Ino{ino});
     }
@@ -403,8 +403,7 @@ struct Handlers {
     }
     // The kernel sends small pieces when somebody asked it to begin (a checkpoint does, before it syncs) and large ones when its cache
     // fills up; those may as well stay in the host's cache, as they would have without FUSE.
-    const bool write_out = fi->writepage != 0 && size < kBulkWrite && !ops.log_files_.contains(Ino{ino}) &&
-                           ops.branch_.wanted_on_disk(Ino{ino}, size);
+    const bool write_out = fi->writepage != 0 && size < kBulkWrite && !is_log && ops.branch_.wanted_on_disk(Ino{ino}, size);
     const bool elsewhere = write_out && holds_up_others(req);
     ::fuse_reply_write(req, size);
     if (!write_out) return;

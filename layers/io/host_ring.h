@@ -6,6 +6,7 @@
 // calls, and so do callers that find no ring. One ring per thread, made when it is first needed. Errors: -errno in Op::result.
 #pragma once
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -14,7 +15,7 @@ namespace branchfs {
 
 class HostRing {
  public:
-  static constexpr int kNeverRan = -125;  // -ECANCELED
+  static constexpr int kNeverRan = -ECANCELED;
   struct Op {
     enum class Kind : std::uint8_t { sync_data, read };
     Kind kind = Kind::sync_data;

@@ -322,12 +322,12 @@ Status require_power_cut_safe(const Store& store, const BranchInfo& parent, cons
   }
   answer = *safety;
   if (answer.survives_power_cut) return {};
+  // `stop` unmounts the places that branchfs chose.
+  const std::string umount = is_default_mountpoint(store, state.mountpoint) ? "" : fmt::format("branchfs umount {}, ", parent.name);
   return make_error(Kind::busy,
                     fmt::format("the server of \"{}\" runs without fsync or full_page_writes, and the kernel may still keep its writes",
                                 parent.name),
-                    is_default_mountpoint(store, state.mountpoint)
-                        ? fmt::format("branchfs stop {0}, branchfs start {0}: then the kernel keeps none", parent.name)
-                        : fmt::format("branchfs stop {0}, branchfs umount {0}, branchfs start {0}: then the kernel keeps none", parent.name));
+                    fmt::format("branchfs stop {0}, {1}branchfs start {0}: then the kernel keeps none", parent.name, umount));
 }
 
 }  // namespace

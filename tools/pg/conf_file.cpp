@@ -263,4 +263,9 @@ std::map<std::string, std::string> effective_settings(const std::vector<ConfLine
   return result;
 }
 
+std::map<std::string, std::string> effective_settings(std::vector<ConfLine> lines, const std::vector<ConfLine>& auto_lines) {
+  lines.insert(lines.end(), auto_lines.begin(), auto_lines.end());
+  return effective_settings(lines);
+}
+
 }  // namespace branchfs::pg

@@ -57,5 +57,7 @@ Result<FlatConf> flatten_conf(ConfSource& source, const std::string& path);
 
 // The last setting of each name wins.
 std::map<std::string, std::string> effective_settings(const std::vector<ConfLine>& lines);
+// With those of postgresql.auto.conf (ALTER SYSTEM), which PostgreSQL reads last.
+std::map<std::string, std::string> effective_settings(std::vector<ConfLine> lines, const std::vector<ConfLine>& auto_lines);
 
 }  // namespace branchfs::pg

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <map>
 #include <string_view>
 
 #include "tools/pg/identity.h"
@@ -27,11 +26,8 @@ bool is_on(std::string_view text) {
 
 Result<bool> survives_power_cut(ConfSource& source) {
   BFS_ASSIGN(const FlatConf conf, flatten_conf(source, "postgresql.conf"));
-  std::map<std::string, std::string> settings = effective_settings(conf.lines);
-  BFS_ASSIGN(const auto system, source.read("postgresql.auto.conf"));  // ALTER SYSTEM, which wins
-  if (system) {
-    for (const auto& [name, value] : effective_settings(parse_conf(*system))) settings[name] = value;
-  }
+  BFS_ASSIGN(const auto auto_text, source.read("postgresql.auto.conf"));
+  const auto settings = effective_settings(conf.lines, parse_conf(auto_text.value_or("")));
   return std::all_of(kNeeded.begin(), kNeeded.end(), [&](std::string_view name) {
     const auto found = settings.find(std::string(name));
     return found == settings.end() || is_on(found->second);  // both are on by default

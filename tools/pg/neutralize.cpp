@@ -123,8 +123,7 @@ class Planner {
     }
     BFS_ASSIGN(const auto auto_text, source_.read(std::string(kAutoConf)));
     if (auto_text) auto_lines_ = parse_conf(*auto_text);
-    settings_ = effective_settings(conf_.lines);
-    for (const auto& [name, value] : effective_settings(auto_lines_)) settings_[name] = value;
+    settings_ = effective_settings(conf_.lines, auto_lines_);
     return {};
   }
 

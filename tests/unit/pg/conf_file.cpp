@@ -1,8 +1,6 @@
 // postgresql.conf: what PostgreSQL accepts, and what it rejects.
 #include "tools/pg/conf_file.h"
 
-#include <map>
-
 #include "tests/catch.h"
 #include "tests/unit/pg/fake_source.h"
 

@@ -1,6 +1,7 @@
 // Configuration files that are in memory alone.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <string>
@@ -21,7 +22,10 @@ class FakeSource : public ConfSource {
   Result<std::optional<std::vector<std::string>>> list(const std::string& path) override {
     std::vector<std::string> names;
     for (const auto& [name, text] : files) {
-      if (name.starts_with(path + "/")) names.push_back(name.substr(path.size() + 1));
+      if (!name.starts_with(path + "/")) continue;
+      const std::string rest = name.substr(path.size() + 1);
+      const std::string first = rest.substr(0, rest.find('/'));
+      if (std::find(names.begin(), names.end(), first) == names.end()) names.push_back(first);
     }
     if (names.empty()) return std::optional<std::vector<std::string>>();
     return std::optional(names);

@@ -8,6 +8,7 @@
 #include <map>
 
 #include "tests/catch.h"
+#include "tests/unit/pg/fake_source.h"
 #include "tests/unit/pg/scratch.h"
 #include "tools/pg/hba.h"
 #include "tools/pg/text.h"
@@ -18,24 +19,8 @@ using namespace branchfs::pg;
 namespace {
 
 // A data directory in memory, to which a plan can be applied.
-class FakeDirectory : public ConfSource {
+class FakeDirectory : public FakeSource {
  public:
-  std::map<std::string, std::string> files;
-  Result<std::optional<std::string>> read(const std::string& path) override {
-    auto found = files.find(path);
-    if (found == files.end()) return std::optional<std::string>();
-    return std::optional<std::string>(found->second);
-  }
-  Result<std::optional<std::vector<std::string>>> list(const std::string& path) override {
-    std::vector<std::string> names;
-    for (const auto& [name, text] : files) {
-      if (!name.starts_with(path + "/")) continue;
-      const std::string rest = name.substr(path.size() + 1);
-      const std::string first = rest.substr(0, rest.find('/'));
-      if (std::find(names.begin(), names.end(), first) == names.end()) names.push_back(first);
-    }
-    return std::optional(names);
-  }
   void apply(const NeutralizePlan& plan) {
     for (const auto& write : plan.writes) files[write.path] = write.content;
     for (const auto& gone : plan.removals) {
@@ -48,11 +33,7 @@ class FakeDirectory : public ConfSource {
     auto flat = flatten_conf(*this, "postgresql.conf");
     REQUIRE(flat.ok());
     CHECK(flat->missing.empty());
-    auto settings = effective_settings(flat->lines);
-    for (const auto& [name, value] : effective_settings(parse_conf(files["postgresql.auto.conf"]))) {
-      settings[name] = value;
-    }
-    return settings;
+    return effective_settings(flat->lines, parse_conf(files["postgresql.auto.conf"]));
   }
 };
 
