@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <climits>
+#include <cstdlib>
+#include <string_view>
 
 #include "tools/pg/process.h"
 
@@ -18,6 +20,11 @@ std::string own_program() {
   return path.ends_with("/branchfs") ? path : std::string();
 }
 
+bool is_switched_off() {
+  const char* value = std::getenv("BRANCHFS_AUTO_PACK");
+  return value != nullptr && std::string_view(value) == "0";
+}
+
 bool is_being_packed(Env& env, const std::string& delta_dir) {
   auto lock = env.open(delta_dir + "/pack.lock", O_RDWR);
   if (!lock) return false;
@@ -28,6 +35,7 @@ bool is_being_packed(Env& env, const std::string& delta_dir) {
 }  // namespace
 
 void pack_when_deep(const Store& store, const std::string& name, const std::vector<ObjectId>& stack) {
+  if (is_switched_off()) return;
   std::size_t depth = 0;
   while (depth < stack.size() && !store.env().exists(store.layer_path(stack[depth]))) ++depth;
   if (depth < kPackAtDepth || is_being_packed(store.env(), store.delta_dir(stack[depth - 1]))) return;

@@ -42,8 +42,7 @@ chain() {
   done
 }
 
-# A generation with children is looked at through a branch of its own; the last one itself: as a parent it would be so deep that
-# create starts to pack it in the background.
+# A generation with children is looked at through a branch of its own.
 reads_as_before() {
   local look
   for i in "$@"; do
@@ -91,6 +90,9 @@ delete_chain() {
   cmp -s "$work/size.first" "$work/size.now" || fail "the store differs from the first: $(diff "$work/size.first" "$work/size.now" | head -n 5)"
 }
 
+# Nothing but the tests packs, until the last part.
+export BRANCHFS_AUTO_PACK=0
+
 "$BRANCHFS" init > /dev/null
 pgbench_cluster "$work/cluster" "$scale"
 "$BRANCHFS" import prod --pgdata "$work/cluster" --quiet > /dev/null 2>&1
@@ -115,5 +117,27 @@ reads_as_before 1 2 $((depth / 2)) "$depth"
 "$BRANCHFS" verify --all > /dev/null
 report_reading g1 "g$depth" "packed"
 delete_chain "$depth"
+"$BRANCHFS" verify --all > /dev/null
+
+say "a parent of which create packs 16 frozen deltas in the background"
+unset BRANCHFS_AUTO_PACK
+layers() { find "$BRANCHFS_STORE/layers" -name '*.layer' | wc -l; }
+first=$(layers)
+"$BRANCHFS" create busy --from prod > /dev/null
+dir=$("$BRANCHFS" mount busy)
+for i in {1..16}; do
+  echo "$i" > "$dir/written"
+  sync "$dir/written"
+  "$BRANCHFS" create "child$i" --from busy > /dev/null
+done
+for ((tenth = 0; $(layers) <= first; ++tenth)); do
+  ((tenth < 300)) || fail "16 frozen deltas, and nothing packed them in 30 s"
+  sleep 0.1
+done
+[[ $(cat "$dir/written") == 16 ]] || fail "the parent reads $(cat "$dir/written") after the pack"
+"$BRANCHFS" umount busy > /dev/null
+dir=$("$BRANCHFS" mount child9)
+[[ $(cat "$dir/written") == 9 ]] || fail "child 9 reads $(cat "$dir/written") after the pack"
+"$BRANCHFS" umount child9 > /dev/null
 "$BRANCHFS" verify --all > /dev/null
 say "passed"
