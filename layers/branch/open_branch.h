@@ -130,6 +130,7 @@ class OpenBranch final : public Branch {
   Status process_removals();
   void seal_later(std::size_t index);
   void sealer();
+  Status seal_frozen(std::size_t index);
   void swap_open_delta(std::size_t next);
   Result<Manifest> publish_freeze(const StoreLock& lock, const std::string& name, ObjectId frozen, ObjectId next);
 

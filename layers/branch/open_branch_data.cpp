@@ -196,6 +196,7 @@ Status OpenBranch::resize(Node& node, std::uint64_t size) {
     BFS_ASSIGN(auto file, view_->data_file(current_.load(), node.attr.ino, size > 0));
     if (file) BFS_TRY(file->truncate(size));
     node.attr.size = node.journaled_size = size;
+    node.durable_size = std::min(node.durable_size, size);
   } else if (size < node.attr.size) {
     BFS_TRY(shrink_shadow(node, size));
   } else if (size > node.attr.size) {
@@ -233,7 +234,8 @@ Status OpenBranch::shrink_shadow(Node& node, std::uint64_t size) {
     fail(synced.error());
     return synced;
   }
-  return file->truncate(offset_of(from));
+  ignore(file->truncate(offset_of(from)));  // only gives space back: nothing behind the cut counts as there any more
+  return {};
 }
 
 // --- holes -----------------------------------------------------------------------------------------

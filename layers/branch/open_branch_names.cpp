@@ -24,9 +24,9 @@ Status check_name(std::string_view name) {
 InodeItem OpenBranch::state_of(Node& node) {
   InodeItem item;
   item.attr = node.attr;
-  if (node.is_regular()) item.attr.size = node.journaled_size;
-  item.symlink = node.symlink;
   item.owned = node.is_regular() && owns(node);
+  if (node.is_regular()) item.attr.size = item.owned ? node.durable_size : node.journaled_size;
+  item.symlink = node.symlink;
   node.touched = true;
   return item;
 }

@@ -104,6 +104,7 @@ bool OpenBranch::settle_sync(Node& node, const Synced& synced, bool data_only) {
   if (node.changes == synced.changes) mark_clean(node);
   if (owned_or_gone) {
     node.syncing.clear();
+    node.durable_size = std::min(synced.size, node.attr.size);
     return true;
   }
   bool all_durable = node.pending.empty();
@@ -121,6 +122,7 @@ bool OpenBranch::settle_sync(Node& node, const Synced& synced, bool data_only) {
     const ::timespec times[2] = {node.attr.atime, node.attr.mtime};  // the file's are the truth from now on
     if (file && *file && (*file)->truncate(node.attr.size) && (*file)->set_times(times) && (*file)->sync_data()) {
       View::set_owned(node, synced.epoch);
+      node.durable_size = node.attr.size;
     } else {
       edit.presents.push_back({node.attr.ino, {{BlockNo{0}, blocks}}});
     }
@@ -286,6 +288,8 @@ Status OpenBranch::sync_all() {
     rest = rest.subspan(part.size());
   }
   BFS_TRY(sync_names());
+  // What was written before a freeze lies in a delta that the sealer may not have come to yet.
+  for (std::size_t i = 0; i < current_.load(); ++i) BFS_TRY(seal_frozen(i));
   return process_removals();
 }
 
@@ -438,10 +442,16 @@ void OpenBranch::sealer() {
       index = to_seal_.front();
       to_seal_.pop_front();
     }
-    Status sealed = view_->delta(index).seal();
-    // Packed and collected meanwhile: as durable as can be.
-    if (!sealed && sealed.error().sys != ENOENT) fail(sealed.error());
+    ignore(seal_frozen(index));  // a failure has turned the branch read-only
   }
+}
+
+Status OpenBranch::seal_frozen(std::size_t index) {
+  Status sealed = view_->delta(index).seal();
+  // Packed and collected meanwhile: as durable as can be.
+  if (sealed || sealed.error().sys == ENOENT) return {};
+  fail(sealed.error());
+  return sealed;
 }
 
 }  // namespace branchfs

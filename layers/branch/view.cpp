@@ -82,6 +82,8 @@ Status View::settle_owned_sizes(std::size_t index) {
     // Times set by utimes() were given to the data file too; writes moved it on.
     node->attr.mtime = st.st_mtim;
     if (later(st.st_mtim, node->attr.ctime)) node->attr.ctime = st.st_mtim;
+    // How much of it a sync has seen nobody knows, unless a record says so.
+    node->durable_size = std::min(node->journaled_size, node->attr.size);
     node->journaled_size = node->attr.size;
   }
   return {};
@@ -335,8 +337,14 @@ Status View::read_deltas(std::span<Piece> pieces, Ino ino) {
 }
 
 Status View::read(Node& node, std::uint64_t offset, std::span<std::byte> out) {
+  // The memory is this thread's for its next read; the layers named in it are not: gc may want their space back.
   thread_local std::vector<Piece> pieces;
+  Status done = read_pieces(node, offset, out, pieces);
   pieces.clear();
+  return done;
+}
+
+Status View::read_pieces(Node& node, std::uint64_t offset, std::span<std::byte> out, std::vector<Piece>& pieces) {
   while (!out.empty()) {
     Piece& piece = pieces.emplace_back();
     piece.block = block_of(offset);

@@ -55,6 +55,7 @@ struct Node {
 
   // --- of the open delta; unused in read-only views ---
   std::uint64_t journaled_size = 0;  // the size that edits may state: its data is durable or below
+  std::uint64_t durable_size = 0;    // of a file that the open delta owns: what edits state instead
   RangeSet pending;                  // in the open delta's file, not yet in its journal
   RangeSet syncing;                  // as pending, being made durable by a sync
   bool dirty = false;                // in Branch's list of nodes to flush
@@ -151,6 +152,8 @@ class View {
     std::uint64_t skip = 0;   // bytes of it
     std::span<std::byte> out;
   };
+  // `pieces`: empty; holds what was read from afterwards.
+  Status read_pieces(Node& node, std::uint64_t offset, std::span<std::byte> out, std::vector<Piece>& pieces);
   Status read_deltas(std::span<Piece> pieces, Ino ino);
   [[nodiscard]] Error missing_data(const Run& run) const;
 

@@ -39,6 +39,9 @@ class Collector {
   Status layers();
   Status deltas();
   Status branches();
+  // What is decided upon must not be undone by a power cut: makes the manifests and layers that were seen durable, because a process
+  // that was killed may have renamed one and not synced its directory. Once, when there is something to remove.
+  Status settle();
   // Moves it to trash if nobody holds a lock on `lock_path`; false when somebody does.
   Result<bool> trash_unlocked(const std::string& path, const std::string& lock_path);
   Result<bool> undo_move(const std::string& dir);
@@ -47,6 +50,7 @@ class Collector {
   Env& env_;
   Reach reach_;
   ObjectSet reached_;
+  bool is_settled_ = false;
   GcReport report_;
 };
 
@@ -67,6 +71,16 @@ Status Collector::find_reached() {
       .context("collect garbage: what is needed cannot be told, so nothing is removed");
 }
 
+Status Collector::settle() {
+  if (is_settled_) return {};
+  BFS_TRY(env_.sync_dir(store_.branches_dir()));
+  BFS_ASSIGN(auto items, env_.list(store_.branches_dir()));
+  for (const DirItem& item : items) BFS_TRY(env_.sync_dir(store_.branches_dir() + "/" + item.name));
+  BFS_TRY(env_.sync_dir(store_.layers_dir()));
+  is_settled_ = true;
+  return {};
+}
+
 Result<bool> Collector::trash_unlocked(const std::string& path, const std::string& lock_path) {
   auto file = env_.open(lock_path, O_RDONLY);
   if (file) {
@@ -76,6 +90,7 @@ Result<bool> Collector::trash_unlocked(const std::string& path, const std::strin
   } else if (file.error().sys != ENOENT) {
     return std::move(file).error();
   }
+  BFS_TRY(settle());
   BFS_TRY(store_.trash(path));
   return true;
 }
