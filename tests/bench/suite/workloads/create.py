@@ -37,9 +37,11 @@ class Create(Workload):
         "command_p99_live": Figure("`branchfs create`, p99, parent under pgbench", "s"),
         "pause_p50": Figure("longest transaction of the parent during a live create, p50", "s"),
         "pause_p99": Figure("longest transaction of the parent during a live create, p99", "s", at_most=0.030),
+        "bare_p50": Figure("the same with `create --no-checkpoint`, p50", "s"),
+        "bare_p99": Figure("the same with `create --no-checkpoint`, p99", "s"),
         "frozen": Figure("longest time in which the parent's mount let nobody write, by its own count", "s"),
-        "without_p50": Figure("the same in an equally long time without a create, p50", "s"),
-        "without_p99": Figure("the same in an equally long time without a create, p99", "s"),
+        "without_p50": Figure("longest transaction in an equally long time without a create, p50", "s"),
+        "without_p99": Figure("longest transaction in an equally long time without a create, p99", "s"),
     }
 
     def sizes(self, bench):
@@ -92,7 +94,7 @@ class Create(Workload):
         try:
             time.sleep(1)
             store = store_creates(bench, side, name, repeats, gap)
-            during, beside, command = [], [], []
+            during, beside, bare, command = [], [], [], []
             for count in range(repeats):
                 time.sleep(gap)
                 begin = time.time()
@@ -101,17 +103,21 @@ class Create(Workload):
                 begin = time.time()
                 command.append(spawn(bench, side, "create", f"{name}-{count}", "--from", name))
                 during.append((begin, time.time()))
+                time.sleep(gap)
+                begin = time.time()
+                spawn(bench, side, "create", f"{name}-bare-{count}", "--from", name, "--no-checkpoint")
+                bare.append((begin, time.time()))
         finally:
             bench.end_process(clients)
         transactions = read_log(log)
         frozen = re.search(r'"max_us": (\d+)', side.command("status", name, "--json"))
         side.command("delete", name, "--recursive")
         bench.branches.remove((side, name))
-        pauses, others = longest(transactions, during), longest(transactions, beside)
+        pauses, others, bares = (longest(transactions, spans) for spans in (during, beside, bare))
         return {"store_p50_live": statistics.median(store), "command_p50_live": statistics.median(command),
                 "command_p99_live": percentile(command, 0.99), "pause_p50": statistics.median(pauses),
                 "pause_p99": percentile(pauses, 0.99), **({"frozen": int(frozen.group(1)) / 1e6} if frozen else {}), "without_p50": statistics.median(others),
-                "without_p99": percentile(others, 0.99)}
+                "without_p99": percentile(others, 0.99), "bare_p50": statistics.median(bares), "bare_p99": percentile(bares, 0.99)}
 
 
 def store_creates(bench, side, parent, count, gap=0.0):
