@@ -29,7 +29,7 @@ mkdir -p "$source" "$build"
 # Only what changed is copied, so that only that is built again.
 (cd "$root" && git ls-files -co --exclude-standard -z | while IFS= read -r -d '' file; do
   [[ -f $file ]] || continue
-  cmp -s "$file" "$source/$file" || { mkdir -p "$source/$(dirname "$file")" && cp -p "$file" "$source/$file"; }
+  cmp -s "$file" "$source/$file" || { mkdir -p "$source/$(dirname "$file")" && cp "$file" "$source/$file"; }
 done)
 if [[ -e $root/build/libfuse && ! -e $source/build/libfuse ]]; then mkdir -p "$source/build" && cp -a "$root/build/libfuse" "$source/build/"; fi
 
@@ -42,10 +42,12 @@ build() { cmake --build "$build" --target branch_test crash_test > "$dir/build.l
   cmake -S "$source" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo > "$dir/configure.log" 2>&1 || die "cannot configure: see $dir/configure.log"
 build || die "the unchanged sources do not build: see $dir/build.log"
 
+# A test that does not start or does not end is not one that says what is wrong.
 red() {
   local words
   read -ra words <<< "$1"
-  ! (cd "$build" && timeout 300 "${binary[${words[0]}]}" "${words[@]:1}") > "$dir/test.log" 2>&1
+  (cd "$build" && timeout 900 "${binary[${words[0]}]}" --abort "${words[@]:1}") > "$dir/test.log" 2>&1 || true
+  grep -q 'FAILED:' "$dir/test.log" && ! grep -q 'SIGTERM' "$dir/test.log"
 }
 
 killed=0 survived=0

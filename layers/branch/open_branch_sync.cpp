@@ -66,6 +66,7 @@ Status OpenBranch::sync_older(Ino ino, std::size_t current) {
 
 Status OpenBranch::make_data_durable(const NodePtr& node, std::size_t epoch) {
   Ino ino = node->attr.ino;
+  BFS_TRY(wait_for_manifest());  // what is marked as confirmed is never written again: no open delta may be
   BFS_TRY(sync_older(ino, epoch));
   std::set<std::pair<std::size_t, Ino>> shared;  // blocks of others in frozen deltas are its data too
   {
@@ -287,9 +288,10 @@ Status OpenBranch::sync_all() {
     for (const NodePtr& node : part) BFS_TRY(sync_node(node, false));
     rest = rest.subspan(part.size());
   }
-  BFS_TRY(sync_names());
+  const std::size_t frozen = current_.load();
+  BFS_TRY(sync_names());  // waits for the manifest: until it says so, none of those is frozen
   // What was written before a freeze lies in a delta that the sealer may not have come to yet.
-  for (std::size_t i = 0; i < current_.load(); ++i) BFS_TRY(seal_frozen(i));
+  for (std::size_t i = 0; i < frozen; ++i) BFS_TRY(seal_frozen(i));
   return process_removals();
 }
 

@@ -75,7 +75,10 @@ Status Collector::settle() {
   if (is_settled_) return {};
   BFS_TRY(env_.sync_dir(store_.branches_dir()));
   BFS_ASSIGN(auto items, env_.list(store_.branches_dir()));
-  for (const DirItem& item : items) BFS_TRY(env_.sync_dir(store_.branches_dir() + "/" + item.name));
+  for (const DirItem& item : items) {
+    Status synced = env_.sync_dir(store_.branches_dir() + "/" + item.name);
+    if (!synced && synced.error().sys != ENOTDIR) return synced;  // a file here is nobody's branch
+  }
   BFS_TRY(env_.sync_dir(store_.layers_dir()));
   is_settled_ = true;
   return {};
@@ -130,7 +133,10 @@ Status Collector::deltas() {
     if (!id) continue;
     std::string dir = store_.delta_dir(*id);
     bool is_reached = reached_.contains(*id);
-    if (is_reached) BFS_TRY(forget_moved_files(env_, dir));
+    if (is_reached && has_moved_files(env_, dir)) {
+      BFS_TRY(settle());
+      BFS_TRY(forget_moved_files(env_, dir));
+    }
     if (is_reached && !env_.exists(store_.layer_path(*id))) continue;
     if (!is_reached && has_moved_files(env_, dir)) {
       BFS_ASSIGN(bool undone, undo_move(dir));

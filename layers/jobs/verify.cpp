@@ -1,4 +1,4 @@
-// Checks what a store promises: every layer (P3), every journal, every manifest, and the tree that each
+// Checks what a store promises: every layer (P3), every manifest, the journals that branches reach, and the tree that each
 // branch shows.
 #include <fmt/format.h>
 #include <sys/stat.h>

@@ -169,7 +169,7 @@ CrashLab::~CrashLab() { branch_.reset(); }
 Status CrashLab::tell(const DiskCall& call) {
   Lock lock(mutex_);
   calls_made_.changes += call.changes ? 1 : 0;
-  calls_made_.reads += call.name == "read" || call.name == "map" ? 1 : 0;
+  calls_made_.reads += call.name == "read" || call.name == "map" || call.name == "open" ? 1 : 0;
   if (recording_ && call.changes) points_.push_back({disk_.image(), oracle_, std::string(call.name) + " " + call.path});
   if (failing_ && failing_(call) && calls_++ == fail_at_) {
     has_failed_ = true;
@@ -260,6 +260,8 @@ Status CrashLab::open(const std::string& branch) {
   options.flush_interval = 0;
   BFS_ASSIGN(branch_, Branch::open(store_, branch, options));
   name_ = branch;
+  Lock lock(mutex_);
+  if (has_failed_) mine().reopen();
   return {};
 }
 

@@ -64,7 +64,7 @@ class CrashLab {
 
   // Calls to the disk since the last time this was asked.
   struct Calls {
-    std::size_t changes = 0, reads = 0;
+    std::size_t changes = 0, reads = 0;  // reads: and opens
   };
   Calls take_calls();
 

@@ -142,6 +142,21 @@ const std::vector<Scenario>& scenarios() {
          ignore(lab.write("b", 16, 1));
          ignore(lab.sync("b", true));
        }},
+      {"empty a file that a frozen delta owns",
+       [](CrashLab& lab) {
+         dirty_child(lab);
+         must(lab.sync("new", false));
+         must(lab.create_live("one"));
+       },
+       [](CrashLab& lab) {
+         ignore(lab.resize("new", 0));
+         ignore(lab.sync("new", false));
+         if (!lab.open("child")) return;
+         ignore(lab.create_live("two"));
+         ignore(lab.chmod("new", 0640));
+         ignore(lab.sync_all());
+         if (!lab.open("child")) return;
+       }},
       {"rename over a file", dirty_child,
        [](CrashLab& lab) {
          ignore(lab.create("tmp"));

@@ -26,6 +26,8 @@ struct Possible {
   }
   void done(T value) { now = {value}; }
   void settle() { after_cut = now; }
+  // Opened again after a failure: what was only in memory may be gone.
+  void reopen() { now = after_cut; }
 };
 
 struct FileOracle {
@@ -52,6 +54,13 @@ struct BranchOracle {
   void settle() {
     settle_names();
     for (auto& [id, file] : files) file.settle();
+  }
+  void reopen() {
+    for (auto& [name, file] : names) file.reopen();
+    for (auto& [id, file] : files) {
+      for (auto& sector : file.sectors) sector.reopen();
+      file.size.reopen();
+    }
   }
 };
 
