@@ -168,8 +168,10 @@ CrashLab::~CrashLab() { branch_.reset(); }
 
 Status CrashLab::tell(const DiskCall& call) {
   Lock lock(mutex_);
-  calls_made_.changes += call.changes ? 1 : 0;
-  calls_made_.reads += call.name == "read" || call.name == "map" || call.name == "open" ? 1 : 0;
+  if (std::this_thread::get_id() == caller_) {
+    calls_made_.changes += call.changes ? 1 : 0;
+    calls_made_.reads += call.name == "read" || call.name == "map" || call.name == "open" ? 1 : 0;
+  }
   if (recording_ && call.changes) points_.push_back({disk_.image(), oracle_, std::string(call.name) + " " + call.path});
   if (failing_ && failing_(call) && calls_++ == fail_at_) {
     has_failed_ = true;

@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "layers/branch/branch.h"
@@ -62,7 +63,7 @@ class CrashLab {
   void stop_failing() { fail_call({}, 0, 0); }
   [[nodiscard]] bool has_failed() const { return has_failed_; }
 
-  // Calls to the disk since the last time this was asked.
+  // Calls to the disk since the last time this was asked; not those of the engine's own threads, which nobody waits for.
   struct Calls {
     std::size_t changes = 0, reads = 0;  // reads: and opens
   };
@@ -94,6 +95,7 @@ class CrashLab {
   StoreOracle oracle_;
   Tag next_tag_ = 1;
   FileId next_file_ = 1;
+  std::thread::id caller_ = std::this_thread::get_id();
   Calls calls_made_;
   bool recording_ = false;
   std::vector<CrashPoint> points_;
