@@ -6,6 +6,7 @@
 
 #include "layers/jobs/import.h"
 #include "layers/jobs/jobs.h"
+#include "tests/support/fork_live.h"
 #include "tests/support/must.h"
 
 namespace branchfs::test {
@@ -422,16 +423,7 @@ Status CrashLab::create_live(const std::string& child) {
     entry.exists.begin(true);
     entry.any_of = {mine()};
   }
-  BFS_ASSIGN(StoreLock lock, store_->lock());
-  BFS_ASSIGN(Frozen frozen, branch_->freeze(lock, name_));
-  Manifest manifest;
-  BFS_ASSIGN(const Manifest parent, store_->read_manifest(name_));
-  manifest.parent = parent.id;
-  manifest.parent_name = name_;
-  manifest.stack = frozen.stack;
-  manifest.next_ino = frozen.next_ino;
-  manifest.origin = "branch";
-  BFS_TRY(create_root(*store_, lock, child, manifest));
+  BFS_TRY(fork_live(*store_, *branch_, name_, child));
   Lock guard(mutex_);
   oracle_.branches[child].exists = {{true}, {true}};
   return {};

@@ -75,7 +75,6 @@ class CrashLab {
   [[nodiscard]] const std::vector<CrashPoint>& points() const { return points_; }
   [[nodiscard]] CrashPoint here() const;
   [[nodiscard]] MemoryDisk& disk() { return disk_; }
-  [[nodiscard]] Store& store() { return *store_; }
   [[nodiscard]] bool is_open() const { return branch_ != nullptr; }
   [[nodiscard]] const std::string& open_name() const { return name_; }
   [[nodiscard]] const BranchOracle& oracle() const { return oracle_.branches.at(name_).any_of.front(); }

@@ -65,6 +65,11 @@ void dirty_child(CrashLab& lab) {
   must(lab.sync("a", true));
 }
 
+void closed_child(CrashLab& lab) {
+  dirty_child(lab);
+  lab.close();
+}
+
 // A chain with two frozen deltas, closed.
 void frozen_chain(CrashLab& lab) {
   dirty_child(lab);
@@ -86,11 +91,7 @@ const std::vector<Scenario>& scenarios() {
          ignore(lab.create_offline("child", "base"));
          ignore(lab.create_offline("grandchild", "child"));
        }},
-      {"create from a parent with writes of its own",
-       [](CrashLab& lab) {
-         dirty_child(lab);
-         lab.close();
-       },
+      {"create from a parent with writes of its own", closed_child,
        [](CrashLab& lab) { ignore(lab.create_offline("grandchild", "child")); }},
       {"create from an open parent", dirty_child,
        [](CrashLab& lab) {
@@ -155,7 +156,7 @@ const std::vector<Scenario>& scenarios() {
          ignore(lab.create_live("two"));
          ignore(lab.chmod("new", 0640));
          ignore(lab.sync_all());
-         if (!lab.open("child")) return;
+         ignore(lab.open("child"));
        }},
       {"rename over a file", dirty_child,
        [](CrashLab& lab) {
@@ -170,32 +171,18 @@ const std::vector<Scenario>& scenarios() {
          ignore(lab.unlink("c"));
          ignore(lab.sync_all());
        }},
-      {"reset",
-       [](CrashLab& lab) {
-         dirty_child(lab);
-         lab.close();
-       },
+      {"reset", closed_child,
        [](CrashLab& lab) { ignore(lab.reset("child", "base")); }},
       {"delete",
-       [](CrashLab& lab) {
-         frozen_chain(lab);
-       },
+       frozen_chain,
        [](CrashLab& lab) {
          ignore(lab.remove("one"));
          ignore(lab.remove("two"));
          ignore(lab.collect());
        }},
-      {"rename a branch",
-       [](CrashLab& lab) {
-         dirty_child(lab);
-         lab.close();
-       },
+      {"rename a branch", closed_child,
        [](CrashLab& lab) { ignore(lab.rename_branch("child", "renamed")); }},
-      {"settle, as masking does",
-       [](CrashLab& lab) {
-         dirty_child(lab);
-         lab.close();
-       },
+      {"settle, as masking does", closed_child,
        [](CrashLab& lab) { ignore(lab.settle("child")); }},
       {"pack and collect", frozen_chain,
        [](CrashLab& lab) {

@@ -13,6 +13,7 @@
 #include "layers/delta/delta.h"
 #include "layers/store/branches.h"
 #include "tests/catch.h"
+#include "tests/support/fork_live.h"
 #include "tests/support/must.h"
 
 namespace branchfs::test {
@@ -72,17 +73,8 @@ class ScratchStore {
     return must(Branch::open(store_, name, options));
   }
 
-  // What `create_branch` does with a parent that is open in another process, for a parent open in this one.
   void fork_live(Branch& parent, const std::string& parent_name, const std::string& child) {
-    StoreLock lock = must(store_->lock());
-    Frozen frozen = must(parent.freeze(lock, parent_name));
-    Manifest manifest;
-    manifest.parent = must(store_->read_manifest(parent_name)).id;
-    manifest.parent_name = parent_name;
-    manifest.stack = frozen.stack;
-    manifest.next_ino = frozen.next_ino;
-    manifest.origin = "branch";
-    must(create_root(*store_, lock, child, manifest));
+    must(test::fork_live(*store_, parent, parent_name, child));
   }
 
  private:
