@@ -228,13 +228,13 @@ Status Writer::finish(std::int64_t created) {
   return {};
 }
 
-// A file of that name that nobody locks is what a crash left. Whoever collects such files locks them first,
-// so the name may have gone between open and lock: then try again.
+// Nobody else writes a file of that name: ids are random, and packers of one delta come one after the other. What
+// is there may be what a crash left, and gc, which collects such files, locks each for a moment to see whether it
+// is one: wait for that. The name may have gone by then: try again.
 Result<std::unique_ptr<File>> open_locked(Env& env, const std::string& path) {
   for (;;) {
     BFS_ASSIGN(auto file, env.open(path, O_RDWR | O_CREAT));
-    BFS_ASSIGN(bool locked, file->try_lock(LockMode::exclusive));
-    if (!locked) return make_error(Kind::busy, "write " + path + ": another process is writing it");
+    BFS_TRY(file->lock(LockMode::exclusive));
     BFS_ASSIGN(auto mine, file->stat());
     auto named = env.stat(path);
     if (!named && named.error().sys != ENOENT) return std::move(named).error();

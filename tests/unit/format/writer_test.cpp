@@ -1,4 +1,8 @@
 // The writer: deduplication, equal bytes for equal input, errors, what it leaves behind.
+#include <fcntl.h>
+
+#include <future>
+
 #include "tests/unit/format/support.h"
 
 namespace branchfs::test {
@@ -76,15 +80,12 @@ TEST_CASE("equal input gives an equal file, however it is cut and however many w
   CHECK(slurp(a.layer(id)) == slurp(b.layer(id)));
 }
 
-TEST_CASE("a writer that does not finish leaves nothing, and keeps others out") {
+TEST_CASE("a writer that does not finish leaves nothing") {
   TempDir dir;
   ObjectId id{3, 4};
   {
     auto writer = writer_for(dir, id);
     must(writer->add_data(Ino{2}, BlockNo{0}, pattern(1, 1000)));
-    auto second = LayerWriter::create(posix_env(), dir.layer(id), id, {});
-    REQUIRE_FALSE(second.ok());
-    CHECK(second.error().kind == Kind::busy);
     CHECK(posix_env().exists(dir.layer(id)));
   }
   CHECK_FALSE(posix_env().exists(dir.layer(id)));
@@ -94,6 +95,21 @@ TEST_CASE("a writer that does not finish leaves nothing, and keeps others out") 
   must(writer->finish(0));
   LayerSet set(posix_env(), dir.path_of());
   CHECK(must(set.open(id))->inode_count() == 1);
+}
+
+TEST_CASE("a writer waits for the collector's look at its file, and starts anew when that takes the name") {
+  TempDir dir;
+  ObjectId id{3, 4};
+  auto collector = must(posix_env().open(dir.layer(id), O_RDWR | O_CREAT));
+  REQUIRE(must(collector->try_lock(LockMode::exclusive)));
+  auto begun = std::async(std::launch::async, [&] { return LayerWriter::create(posix_env(), dir.layer(id), id, {}); });
+  CHECK(begun.wait_for(std::chrono::milliseconds(100)) == std::future_status::timeout);
+  must(posix_env().rename(dir.layer(id), dir.path() + "/trashed"));
+  collector.reset();
+  auto writer = must(begun.get());
+  must(writer->finish(0));
+  CHECK(posix_env().exists(dir.layer(id)));
+  CHECK(slurp(dir.path() + "/trashed").empty());
 }
 
 TEST_CASE("misuse is refused") {
