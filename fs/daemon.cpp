@@ -59,7 +59,7 @@ Status write_all(int fd, const std::string& bytes) {
 
 std::string error_line(const std::string& verb_phrase, const Error& error) {
   std::string line = "branchfs: cannot " + verb_phrase + ": " + error.what;
-  if (!error.hint.empty()) line += " (" + error.hint + ")";
+  if (const std::string hint = hint_of(error); !hint.empty()) line += " (" + hint + ")";
   for (char& c : line) {
     if (c == '\n') c = ' ';
   }

@@ -136,6 +136,7 @@ void Session::block_signals() {
   const ::sigset_t set = ending_signals();
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is an error of the write, not the end of the mount
 }
 
 Status Session::check_environment(const SessionOptions& options) {

@@ -96,13 +96,14 @@ void Context::warn(const std::string& line) {
 
 void Context::print_error(const std::string& action, const Error& error) {
   std::string message = fmt::format("cannot {}: {}", action, error.what);
+  const std::string hint = hint_of(error);
   if (options.json) {
     err_ << dump_json({{"error",
                         {{"code", static_cast<int>(error.kind)},
                          {"kind", kind_name(error.kind)},
                          {"message", message},
                          {"why", error.what},
-                         {"hint", error.hint}}}},
+                         {"hint", hint}}}},
                       -1)
          << '\n';
   } else {
@@ -110,7 +111,7 @@ void Context::print_error(const std::string& action, const Error& error) {
       if (c == '\n') c = ' ';  // one line, whatever a child process said
     }
     err_ << "branchfs: " << message;
-    if (!error.hint.empty()) err_ << " (" << error.hint << ")";
+    if (!hint.empty()) err_ << " (" << hint << ")";
     err_ << '\n';
   }
   err_.flush();

@@ -60,6 +60,17 @@ struct [[nodiscard]] Error {
   }
 };
 
+// A full disk and a used-up quota are one thing: room has to be made before it can go on.
+inline bool means_full(int err) { return err == ENOSPC || err == EDQUOT; }
+
+// What to do about an error that says nothing itself; empty when there is nothing general to say.
+inline std::string hint_of(const Error& error) {
+  if (!error.hint.empty()) return error.hint;
+  if (means_full(error.sys)) return "make room there: branchfs delete and branchfs gc need none themselves";
+  if (error.sys == EFBIG) return "a limit on the size of files is in force, see ulimit -f";
+  return {};
+}
+
 // An error from errno: "verb object: strerror".
 inline Error sys_error(std::string_view what, int err = errno) {
   Kind kind = err == ENOENT ? Kind::not_found : Kind::failed;

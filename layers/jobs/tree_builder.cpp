@@ -194,8 +194,8 @@ Status Builder::remove(const std::string& path) {
 
 Status Builder::add_data(Ino ino, BlockNo block, std::span<const std::byte> blocks) {
   Status added = writer_->add_data(ino, block, blocks);
-  if (added || added.error().sys != ENOSPC) return added;
-  return Error{Kind::failed, ENOSPC, fmt::format("the filesystem of {} is full", store_.dir()),
+  if (added || !means_full(added.error().sys)) return added;
+  return Error{Kind::failed, added.error().sys, fmt::format("the filesystem of {} is full", store_.dir()),
                "free space there and import again; nothing of this import is left"};
 }
 

@@ -112,7 +112,9 @@ Status make_branch_dir(Store& store, const std::string& name) {
 
 Status publish(Store& store, const StoreLock& lock, const std::string& name, const Manifest& manifest) {
   BFS_TRY(make_branch_dir(store, name));
-  Status written = store.write_manifest(lock, name, manifest);
+  // Made now: deleting the branch takes this lock, and must work where there is no room for a new file.
+  auto made = store.env().open(store.branch_dir(name) + "/lock", O_RDWR | O_CREAT, 0600);
+  Status written = made ? store.write_manifest(lock, name, manifest) : Status(std::move(made).error());
   if (written) written = store.env().sync_dir(store.branches_dir());
   if (!written) ignore(store.trash(store.branch_dir(name)));  // the first error is the one to report
   return written;

@@ -230,7 +230,18 @@ Result<std::string> Store::name_of(ObjectId branch) const {
 Status Store::trash(const std::string& path) const {
   Status moved = env_.rename(path, trash_dir() + "/" + env_.new_id().hex());
   if (!moved && moved.error().sys == ENOENT) return {};
+  // A full disk may have no room for the name in trash/. What frees space must not need any.
+  if (!moved && means_full(moved.error().sys)) return remove_in_place(path);
   return moved;
+}
+
+// A branch goes with its manifest, at one moment: what is left of it then, and half a delta, are what gc takes away.
+Status Store::remove_in_place(const std::string& path) const {
+  Status unnamed = env_.unlink(path + "/manifest");
+  if (unnamed) BFS_TRY(env_.sync_dir(path));
+  Status removed = env_.remove_tree(path);
+  if (!removed && removed.error().sys == ENOENT) return {};
+  return removed;
 }
 
 Status Store::empty_trash() const {

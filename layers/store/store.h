@@ -87,12 +87,14 @@ class Store {
       const std::function<void(const std::string& name, const Error&)>& damaged = {}) const;
   Result<std::string> name_of(ObjectId branch) const;  // linear; not_found when gone
 
-  // Moves a file or directory of the store to trash/ (a rename; freed by empty_trash or gc).
+  // Moves a file or directory of the store to trash/ (a rename; freed by empty_trash or gc). Where a full disk has no
+  // room for that it is removed in place. The caller holds whatever keeps others from using it.
   Status trash(const std::string& path) const;
   Status empty_trash() const;
 
  private:
   Store(Env& env, std::string dir, ObjectId id);
+  Status remove_in_place(const std::string& path) const;
   Env& env_;
   std::string dir_;
   ObjectId id_;

@@ -59,7 +59,7 @@ alive() { [[ $(sed 's/.*) //' "/proc/$1/stat" 2> /dev/null || true) == [^ZX]* ]]
 store_data() {
   [[ -d $BRANCHFS_STORE ]] || return 0
   (cd "$BRANCHFS_STORE" && find layers deltas trash reap branches -mindepth 1 ! -path 'branches/*/lock' \
-    ! -path 'branches/*/operation' -printf '%p %y %s\n' | sort)
+    -printf '%p %y %s\n' | sort)
 }
 
 # Server programs of the newest major here, and the user that servers run as: root's are those of `postgres`.

@@ -70,9 +70,16 @@ Result<int> compact_branch(Context& context, const std::string& name) {
 
 Result<int> collect(Context& context) {
   BFS_ASSIGN(const auto store, context.open_store());
-  BFS_TRY(rebuild_reap_index(*store));
+  Status indexed = rebuild_reap_index(*store);
   for (const std::string& problem : reap_due(*store)) context.warn(problem);
   BFS_ASSIGN(const GcReport report, collect_garbage(*store));
+  // The one thing here that writes; on a full disk there may be room for it now.
+  if (!indexed && means_full(indexed.error().sys)) indexed = rebuild_reap_index(*store);
+  if (!indexed && means_full(indexed.error().sys)) {
+    context.warn("branches that expire are noted down by the next branchfs gc: " + indexed.error().what);
+  } else {
+    BFS_TRY(std::move(indexed));
+  }
   context.print(
       [&] {
         return nlohmann::json{{"layers", report.layers},

@@ -22,11 +22,11 @@ bool same_file(const struct ::stat& a, const struct ::stat& b) {
 
 Result<OperationLock> OperationLock::acquire(const Store& store, const std::string& name) {
   using Clock = std::chrono::steady_clock;
-  const std::string path = store.branch_dir(name) + "/operation";
+  const std::string path = store.branch_dir(name);
   const auto deadline = Clock::now() + kPatience;
   while (true) {
     if (!store.has_branch(name)) return store.read_manifest(name).error();
-    auto opened = store.env().open(path, O_RDWR | O_CREAT, 0600);
+    auto opened = store.env().open(path, O_RDONLY | O_DIRECTORY);
     if (!opened) {
       if (opened.error().sys == ENOENT) continue;  // deleted a moment ago; the next round says so
       return std::move(opened).error();
@@ -41,7 +41,7 @@ Result<OperationLock> OperationLock::acquire(const Store& store, const std::stri
       }
       std::this_thread::sleep_for(kPause);
     }
-    // The one before us may have deleted or renamed the branch: then this is another branch's file, or nobody's.
+    // The one before us may have deleted or renamed the branch: then this is another branch's directory, or nobody's.
     BFS_ASSIGN(const struct ::stat held, file->stat());
     auto named = store.env().stat(path);
     if (named && same_file(held, *named)) return OperationLock(name, std::move(file));

@@ -1,6 +1,7 @@
 // One command at a time changes what runs on a branch (mounts, starts, stops, resets, deletes it).
 //
-// An exclusive flock on branches/NAME/operation, held by the command for the length of the change and released when
+// An exclusive flock on the directory branches/NAME (a file for it would need room on a full disk, where a branch must still be
+// deletable), held by the command for the length of the change and released when
 // the object or the process dies; nothing is written, so nothing goes stale. It is not the branch's own
 // lock (layers/store, held by the mount). Lock order: operation lock → store lock → branch lock; parents'
 // operation locks are never taken together with a child's. Errors: not_found when the branch is or gets
