@@ -62,6 +62,7 @@ std::string error_line(const std::string& verb_phrase, const Error& error) {
   if (const std::string hint = hint_of(error); !hint.empty()) line += " (" + hint + ")";
   for (char& c : line) {
     if (c == '\n') c = ' ';
+    if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') c = '?';  // a name must not command the terminal
   }
   return line + "\n";
 }

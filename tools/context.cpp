@@ -108,7 +108,9 @@ void Context::print_error(const std::string& action, const Error& error) {
          << '\n';
   } else {
     for (char& c : message) {
-      if (c == '\n') c = ' ';  // one line, whatever a child process said
+      // One line, whatever a child process said, and no command to the terminal.
+      if (c == '\n') c = ' ';
+      if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') c = '?';
     }
     err_ << "branchfs: " << message;
     if (!hint.empty()) err_ << " (" << hint << ")";

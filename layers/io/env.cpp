@@ -50,17 +50,25 @@ Result<std::string> Env::read_file(const std::string& path, std::size_t limit) {
   return content;
 }
 
-Status Env::replace_file(const std::string& path, std::string_view content, ::mode_t mode) {
+Result<std::string> Env::prepare_file(const std::string& path, std::string_view content, ::mode_t mode) {
   std::string temporary = path + "." + new_id().hex() + ".tmp";
   auto write = [&]() -> Status {
     BFS_ASSIGN(auto file, open(temporary, O_WRONLY | O_CREAT | O_EXCL, mode));
     BFS_TRY(file->write_at(std::as_bytes(std::span(content)), 0));
-    BFS_TRY(file->sync());
-    return rename(temporary, path);
+    return file->sync();
   };
   if (Status written = write(); !written) {
     ignore(unlink(temporary));  // the first error is the one to report
-    return written;
+    return std::move(written).error();
+  }
+  return temporary;
+}
+
+Status Env::replace_file(const std::string& path, std::string_view content, ::mode_t mode) {
+  BFS_ASSIGN(const std::string temporary, prepare_file(path, content, mode));
+  if (Status renamed = rename(temporary, path); !renamed) {
+    ignore(unlink(temporary));  // the first error is the one to report
+    return renamed;
   }
   return sync_dir(path.substr(0, path.rfind('/')));
 }

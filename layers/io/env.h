@@ -84,6 +84,9 @@ struct DirItem {
 class Env {
  public:
   virtual ~Env() = default;
+  // From now on no call on a path below the directory `dir` follows a symbolic link behind it, wherever in the path it stands: a store that
+  // somebody else prepared, or could write to, leads nowhere else. Again for the same `dir` when it was made anew.
+  virtual Status confine(const std::string& /*dir*/) { return {}; }
   // flags as open(2); O_CLOEXEC and O_NOFOLLOW are added.
   virtual Result<std::unique_ptr<File>> open(const std::string& path, int flags, ::mode_t mode = 0600) = 0;
   virtual Status make_dir(const std::string& path, ::mode_t mode = 0700) = 0;
@@ -108,6 +111,8 @@ class Env {
   // Conveniences over the above.
   [[nodiscard]] bool exists(const std::string& path);
   Result<std::string> read_file(const std::string& path, std::size_t limit = 64U << 20U);
+  // A file beside `path`, written and synced, that may be renamed to it: the name of that file.
+  Result<std::string> prepare_file(const std::string& path, std::string_view content, ::mode_t mode = 0600);
   // Durable atomic replacement: temporary file, sync, rename, sync of the directory.
   Status replace_file(const std::string& path, std::string_view content, ::mode_t mode = 0600);
   Status remove_tree(const std::string& path);

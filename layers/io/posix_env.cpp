@@ -1,13 +1,19 @@
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
+#include <map>
+#include <mutex>
+#include <shared_mutex>
 #include <string>
+#include <utility>
 
 #include "layers/io/env.h"
 #include "layers/io/host_ring.h"
@@ -128,53 +134,110 @@ class PosixFile final : public File {
   std::string path_;
 };
 
-// A directory descriptor for the time of one call.
-class DirFd {
+// A descriptor for the time of one call.
+class Fd {
  public:
-  explicit DirFd(const std::string& path) : fd_(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {}
-  ~DirFd() {
+  explicit Fd(int fd) : fd_(fd) {}
+  ~Fd() {
     if (fd_ >= 0) ::close(fd_);
   }
-  DirFd(const DirFd&) = delete;
-  DirFd& operator=(const DirFd&) = delete;
+  Fd(const Fd&) = delete;
+  Fd& operator=(const Fd&) = delete;
   [[nodiscard]] int get() const { return fd_; }
+  int release() { return std::exchange(fd_, -1); }
 
  private:
   int fd_;
 };
 
+// The directories that Env::confine() was told of, open. An entry lives as long as the process: paths below it may be in use anywhere.
+class ConfinedDirs {
+ public:
+  Status add(const std::string& dir) {
+    const int fd = ::open(dir.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return sys_error("open " + dir);
+    const std::lock_guard lock(mutex_);
+    auto [found, is_new] = dirs_.emplace(dir, fd);
+    if (!is_new) {
+      // The same number, so that no call meets a closed one.
+      ::dup3(fd, found->second, O_CLOEXEC);
+      ::close(fd);
+    }
+    return {};
+  }
+
+  // openat2 without following any link, for a path below one of them; -2 when it is below none, or the kernel cannot.
+  int open(const std::string& path, int flags, ::mode_t mode) {
+    int dir = -1;
+    const char* rest = nullptr;
+    {
+      const std::shared_lock lock(mutex_);
+      for (const auto& [name, fd] : dirs_) {
+        if (path.size() <= name.size() || path[name.size()] != '/' || !path.starts_with(name)) continue;
+        dir = fd;
+        rest = path.c_str() + name.size() + 1;
+      }
+    }
+    if (rest == nullptr || *rest == '\0') return kNotConfined;
+    ::open_how how{};
+    how.flags = static_cast<unsigned>(flags) | O_CLOEXEC;
+    how.mode = (flags & O_CREAT) != 0 ? mode & 07777U : 0;
+    how.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH;
+    for (;;) {
+      const auto fd = static_cast<int>(::syscall(SYS_openat2, dir, rest, &how, sizeof how));
+      if (fd >= 0) return fd;
+      if (errno == EAGAIN || errno == EINTR) continue;  // a rename somewhere was in the way
+      // Kernels before 5.6, and containers' filters that do not know the call.
+      if (errno == ENOSYS || errno == EPERM) return kNotConfined;
+      return -1;
+    }
+  }
+  static constexpr int kNotConfined = -2;
+
+ private:
+  std::shared_mutex mutex_;
+  std::map<std::string, int> dirs_;
+};
+
 class PosixEnv final : public Env {
  public:
+  Status confine(const std::string& dir) override { return dirs_.add(dir); }
+
   Result<std::unique_ptr<File>> open(const std::string& path, int flags, ::mode_t mode) override {
-    int fd = ::open(path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW, mode);
+    const int fd = open_path(path, flags | O_NOFOLLOW, mode);
     if (fd < 0) return sys_error("open " + path);
     return std::unique_ptr<File>(std::make_unique<PosixFile>(fd, path));
   }
 
   Status make_dir(const std::string& path, ::mode_t mode) override {
-    if (::mkdir(path.c_str(), mode) != 0) return sys_error("create directory " + path);
+    const Place at(*this, path);
+    if (at.failed() || ::mkdirat(at.dir(), at.name(), mode) != 0) return sys_error("create directory " + path);
     return {};
   }
 
   Status rename(const std::string& from, const std::string& to, unsigned flags) override {
-    if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), flags) != 0) {
+    const Place source(*this, from);
+    const Place target(*this, to);
+    if (source.failed() || target.failed() || ::renameat2(source.dir(), source.name(), target.dir(), target.name(), flags) != 0) {
       return sys_error("rename " + from + " to " + to);
     }
     return {};
   }
 
   Status unlink(const std::string& path) override {
-    if (::unlink(path.c_str()) != 0) return sys_error("remove " + path);
+    const Place at(*this, path);
+    if (at.failed() || ::unlinkat(at.dir(), at.name(), 0) != 0) return sys_error("remove " + path);
     return {};
   }
 
   Status remove_dir(const std::string& path) override {
-    if (::rmdir(path.c_str()) != 0) return sys_error("remove directory " + path);
+    const Place at(*this, path);
+    if (at.failed() || ::unlinkat(at.dir(), at.name(), AT_REMOVEDIR) != 0) return sys_error("remove directory " + path);
     return {};
   }
 
   Status sync_dir(const std::string& path) override {
-    DirFd dir(path);
+    const Fd dir(open_path(path, O_RDONLY | O_DIRECTORY, 0));
     if (dir.get() < 0) return sys_error("open directory " + path);
     if (::fsync(dir.get()) != 0) return sys_error("fsync directory " + path);
     return {};
@@ -219,15 +282,18 @@ class PosixEnv final : public Env {
   }
 
   Status sync_filesystem(const std::string& path) override {
-    DirFd dir(path);
+    const Fd dir(open_path(path, O_RDONLY | O_DIRECTORY, 0));
     if (dir.get() < 0) return sys_error("open directory " + path);
     if (::syncfs(dir.get()) != 0) return sys_error("sync the filesystem of " + path);
     return {};
   }
 
   Result<std::vector<DirItem>> list(const std::string& path) override {
-    DIR* dir = ::opendir(path.c_str());
+    Fd fd(open_path(path, O_RDONLY | O_DIRECTORY, 0));
+    if (fd.get() < 0) return sys_error("open directory " + path);
+    DIR* dir = ::fdopendir(fd.get());
     if (dir == nullptr) return sys_error("open directory " + path);
+    fd.release();
     std::vector<DirItem> items;
     errno = 0;
     while (const dirent* entry = ::readdir(dir)) {
@@ -244,7 +310,8 @@ class PosixEnv final : public Env {
 
   Result<struct ::stat> stat(const std::string& path) override {
     struct ::stat st {};
-    if (::lstat(path.c_str(), &st) != 0) return sys_error("stat " + path);
+    const Place at(*this, path);
+    if (at.failed() || ::fstatat(at.dir(), at.name(), &st, AT_SYMLINK_NOFOLLOW) != 0) return sys_error("stat " + path);
     return st;
   }
 
@@ -277,6 +344,30 @@ class PosixEnv final : public Env {
     }
     return id;
   }
+
+ private:
+  int open_path(const std::string& path, int flags, ::mode_t mode) {
+    const int fd = dirs_.open(path, flags, mode);
+    return fd != ConfinedDirs::kNotConfined ? fd : ::open(path.c_str(), flags | O_CLOEXEC, mode);
+  }
+
+  // Where a call on a name is made: in its directory, opened without following links, or just by the path.
+  class Place {
+   public:
+    Place(PosixEnv& env, const std::string& path)
+        : name_(path.c_str()), fd_(env.dirs_.open(path.substr(0, path.rfind('/')), O_PATH | O_DIRECTORY, 0)) {
+      if (fd_.get() >= 0) name_ += path.rfind('/') + 1;
+    }
+    [[nodiscard]] bool failed() const { return fd_.get() == -1; }  // errno says why
+    [[nodiscard]] int dir() const { return fd_.get() >= 0 ? fd_.get() : AT_FDCWD; }
+    [[nodiscard]] const char* name() const { return name_; }
+
+   private:
+    const char* name_;
+    Fd fd_;
+  };
+
+  ConfinedDirs dirs_;
 };
 
 }  // namespace

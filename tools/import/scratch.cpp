@@ -71,7 +71,12 @@ Result<ScratchDir> ScratchDir::create(const pg::Identity& owner) {
     const int lock = lock_directory(path);
     if (lock < 0) continue;  // another import has just taken it for abandoned
     ScratchDir dir(path, lock);
-    if (::geteuid() == 0 && ::chown(path.c_str(), owner.uid, owner.gid) != 0) {
+    // Through the descriptor, and only what we made: others may exchange the name where TMPDIR is theirs.
+    struct ::stat st {};
+    if (::fstat(lock, &st) != 0 || st.st_uid != ::geteuid()) {
+      return make_error(Kind::refused, path + " was exchanged by somebody else", "set TMPDIR to a directory of your own");
+    }
+    if (::geteuid() == 0 && ::fchown(lock, owner.uid, owner.gid) != 0) {
       return sys_error("give " + path + " to its user");
     }
     return dir;

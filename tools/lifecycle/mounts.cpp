@@ -87,7 +87,7 @@ Result<std::string> find_mount_helper() {
   for (const std::string& place : places) {
     if (::access(place.c_str(), X_OK) == 0) return place;
   }
-  if (std::string found = pg::find_in_path(kHelper); !found.empty()) return found;
+  if (std::string found = pg::find_in_path(kHelper); !found.empty() && pg::is_trusted_program(found)) return found;
   return make_error(Kind::failed, "the program mount.branchfs is not installed",
                     "put it next to branchfs, into /usr/sbin or into PATH");
 }

@@ -23,14 +23,15 @@ constexpr int kNewestGuess = 40;  // a bound for the directories tried, not a pr
 
 std::vector<std::string> candidate_dirs() {
   std::vector<std::string> dirs;
-  if (const char* chosen = std::getenv("PGBIN"); chosen != nullptr && *chosen != '\0')
+  if (const char* chosen = std::getenv("PGBIN");
+      chosen != nullptr && *chosen != '\0' && is_trusted_program(fmt::format("{}/postgres", chosen)))
     dirs.emplace_back(chosen);
   for (int major = kNewestGuess; major >= kOldestMajor; --major) {
     dirs.push_back(fmt::format("/usr/lib/postgresql/{}/bin", major));
     dirs.push_back(fmt::format("/usr/pgsql-{}/bin", major));
   }
   dirs.emplace_back("/usr/local/pgsql/bin");
-  if (const std::string found = find_in_path("postgres"); !found.empty()) {
+  if (const std::string found = find_in_path("postgres"); !found.empty() && is_trusted_program(found)) {
     std::error_code ec;
     const fs::path real = fs::canonical(found, ec);
     dirs.push_back(ec ? parent_of(found) : real.parent_path().string());

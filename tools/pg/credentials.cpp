@@ -23,6 +23,15 @@ constexpr int kIterations = 4096;  // PostgreSQL's SCRAM_DEFAULT_ITERATIONS
 constexpr std::size_t kSaltBytes = 16;
 constexpr std::size_t kPasswordBytes = 24;
 
+// AddressSanitizer's leak checker attaches to the process, which only a dumpable one allows.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool kHasLeakChecker = true;
+#elif defined(__has_feature)
+constexpr bool kHasLeakChecker = __has_feature(address_sanitizer);
+#else
+constexpr bool kHasLeakChecker = false;
+#endif
+
 using Digest = std::array<unsigned char, SHA256_DIGEST_LENGTH>;
 
 const unsigned char* bytes(std::string_view text) {
@@ -99,7 +108,7 @@ Result<std::string> load_secret(const std::string& path) {
 
 void forbid_core_dumps() {
   // Not a resource limit: that would be inherited by the servers, and does not hold for piped core patterns.
-  prctl(PR_SET_DUMPABLE, 0);
+  if (!kHasLeakChecker) prctl(PR_SET_DUMPABLE, 0);
 }
 
 Result<Session> open_superuser(const SessionTarget& server, std::vector<std::string> names) {

@@ -83,5 +83,8 @@ class Child {
 
 // The path of a program found in PATH, or empty.
 std::string find_in_path(const std::string& program);
+// Whether a program there may be run on one's own account: for root only what other users can neither change nor exchange. An
+// environment that somebody prepared (su, sudo -E, a CI job) must not choose what root runs.
+bool is_trusted_program(const std::string& path);
 
 }  // namespace branchfs::pg
