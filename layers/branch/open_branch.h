@@ -93,7 +93,7 @@ class OpenBranch final : public Branch {
 
   // --- open_branch_data.cpp; Node::mutex held exclusively
   [[nodiscard]] Source own() const { return Source::delta(current_.load()); }
-  [[nodiscard]] bool owns(const Node& node) const { return node.owner == current_.load(); }
+  [[nodiscard]] bool owns(const Node& node) const { return node.owner != kNoDelta && node.owner == current_.load(); }
   Result<std::shared_ptr<File>> own_file(Node& node);
   Status write_owned(Node& node, std::uint64_t offset, std::span<const std::byte> data);
   Status write_shadow(Node& node, std::uint64_t offset, std::span<const std::byte> data);
@@ -132,7 +132,15 @@ class OpenBranch final : public Branch {
   void sealer();
   Status seal_frozen(std::size_t index);
   void swap_open_delta(std::size_t next);
-  Result<Manifest> publish_freeze(const StoreLock& lock, const std::string& name, ObjectId frozen, ObjectId next);
+  struct NextHead;
+  struct Instant {
+    std::size_t frozen = 0;  // the delta that was the open one
+    std::uint64_t next_ino = 0;
+    Status flushed;
+  };
+  Result<NextHead> prepare_head(const StoreLock& lock, const std::string& name, ObjectId next);
+  Status reserve_for_unsynced();
+  Result<Instant> take_instant(std::unique_ptr<Delta> next, const NextHead& head);
 
   std::shared_ptr<Store> store_;
   std::string name_;

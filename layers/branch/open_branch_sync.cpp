@@ -360,21 +360,67 @@ void OpenBranch::swap_open_delta(std::size_t next) {
   current_.store(next);
 }
 
-Result<Manifest> OpenBranch::publish_freeze(const StoreLock& lock, const std::string& name, ObjectId frozen,
-                                            ObjectId next) {
+// The manifest that a freeze needs, on the disk but not in its place yet: what may fail on a full disk comes before the instant.
+struct OpenBranch::NextHead {
+  Manifest manifest;
+  std::string file;
+};
+
+Result<OpenBranch::NextHead> OpenBranch::prepare_head(const StoreLock& lock, const std::string& name, ObjectId next) {
+  // Files that are created while this is prepared: numbers are no scarce good.
+  constexpr std::uint64_t kInosUntilThen = 1U << 20U;
   BFS_ASSIGN(Manifest manifest, store_->read_manifest(name));
-  if (manifest.delta != frozen) {
+  if (manifest.delta != open_delta().id()) {
     return make_error(Kind::failed, fmt::format("the manifest of \"{}\" names another open delta than ours", name));
   }
-  manifest.stack.insert(manifest.stack.begin(), frozen);
+  manifest.stack.insert(manifest.stack.begin(), manifest.delta);
   manifest.delta = next;
-  manifest.next_ino.v = next_ino_.load();
-  BFS_TRY(store_->write_manifest(lock, name, manifest));
-  return manifest;
+  manifest.next_ino.v = next_ino_.load() + kInosUntilThen;
+  BFS_ASSIGN(std::string file, store_->prepare_manifest(lock, name, manifest));
+  return NextHead{std::move(manifest), std::move(file)};
+}
+
+// Room in the old journal for what swap_open_delta() is about to append. The gate is closed.
+Status OpenBranch::reserve_for_unsynced() {
+  constexpr std::uint64_t kMostForState = 256;  // an item of type inode, without its symlink, with the record around it
+  std::uint64_t bytes = 0;
+  for (const NodePtr& node : take_dirty()) {
+    std::shared_lock lock(node->mutex);
+    const std::size_t ranges = node->pending.to_vector().size() + node->syncing.to_vector().size();
+    bytes += kMostForState + node->symlink.size() + ranges * sizeof(BlockRange);
+  }
+  return open_delta().journal().reserve(bytes);
+}
+
+// Closes the gate, and opens it again behind the new delta. An error has changed nothing.
+Result<OpenBranch::Instant> OpenBranch::take_instant(std::unique_ptr<Delta> next, const NextHead& head) {
+  gate_.close();
+  auto start = std::chrono::steady_clock::now();
+  Status room = reserve_for_unsynced();
+  if (room && next_ino_.load() > head.manifest.next_ino.v) room = make_error(Kind::busy, "too many files are being created", "try again");
+  auto added = room ? view_->add_delta(std::move(next)) : Result<std::size_t>(std::move(room).error());
+  if (!added) {
+    gate_.open();
+    return std::move(added).error();
+  }
+  Instant instant;
+  instant.frozen = current_.load();
+  {
+    std::lock_guard manifest_lock(manifest_mutex_);
+    manifest_pending_ = true;
+  }
+  swap_open_delta(*added);
+  instant.next_ino = next_ino_.load();
+  instant.flushed = view_->delta(instant.frozen).journal().flush();
+  gate_.open();
+  auto pause = static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start).count());
+  std::lock_guard pause_lock(pause_mutex_);
+  pause_ = {pause, std::max(pause_.max_us, pause), pause_.count + 1};
+  return instant;
 }
 
 Result<Frozen> OpenBranch::freeze(const StoreLock& lock, const std::string& name) {
-  using clock = std::chrono::steady_clock;
   BFS_TRY(writable());
   Delta& old = open_delta();
   {
@@ -387,35 +433,21 @@ Result<Frozen> OpenBranch::freeze(const StoreLock& lock, const std::string& name
   ObjectId next_id = store_->env().new_id();
   std::string next_dir = store_->delta_dir(next_id);
   BFS_TRY(Delta::create(store_->env(), next_dir, next_id));
-  BFS_ASSIGN(auto next, Delta::open(store_->env(), next_dir, next_id, true, [](const Edit&, bool) { return Status{}; }));
-  next->journal().hold();
-
-  auto start = clock::now();
-  gate_.close();
-  auto added = view_->add_delta(std::move(next));
-  if (!added) {
-    gate_.open();
-    ignore(store_->trash(next_dir));  // the first error is the one to report
-    return std::move(added).error();
-  }
-  std::size_t frozen_index = current_.load();
-  {
-    std::lock_guard manifest_lock(manifest_mutex_);
-    manifest_pending_ = true;
-  }
-  swap_open_delta(*added);
-  std::uint64_t next_ino = next_ino_.load();
-  Status flushed = old.journal().flush();
-  gate_.open();
-  auto pause = static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::microseconds>(clock::now() - start).count());
-  {
-    std::lock_guard pause_lock(pause_mutex_);
-    pause_ = {pause, std::max(pause_.max_us, pause), pause_.count + 1};
+  auto head = prepare_head(lock, name, next_id);
+  auto next = head ? Delta::open(store_->env(), next_dir, next_id, true, [](const Edit&, bool) { return Status{}; })
+                   : Result<std::unique_ptr<Delta>>(head.error());
+  if (next) (*next)->journal().hold();
+  auto instant = next ? take_instant(*std::move(next), *head) : Result<Instant>(next.error());
+  if (!instant) {
+    // Nothing has happened, and the first error is the one to report.
+    if (head) ignore(store_->env().unlink(head->file));
+    ignore(store_->remove_in_place(next_dir));
+    return std::move(instant).error();
   }
 
-  if (flushed) flushed = old.journal().sync(old.journal().end());
-  auto published = flushed ? publish_freeze(lock, name, old.id(), next_id) : Result<Manifest>(flushed.error());
+  Status published = instant->flushed;
+  if (published) published = old.journal().sync(old.journal().end());
+  if (published) published = store_->publish_manifest(lock, name, head->file);
   if (!published) fail(published.error());  // memory is ahead of the manifest: nothing may be acknowledged any more
   open_delta().journal().release();
   {
@@ -424,8 +456,8 @@ Result<Frozen> OpenBranch::freeze(const StoreLock& lock, const std::string& name
     manifest_changed_.notify_all();
   }
   if (!published) return std::move(published).error();
-  seal_later(frozen_index);
-  return Frozen{std::move(published->stack), Ino{next_ino}};
+  seal_later(instant->frozen);
+  return Frozen{std::move(head->manifest.stack), Ino{instant->next_ino}};
 }
 
 void OpenBranch::seal_later(std::size_t index) {
@@ -449,7 +481,13 @@ void OpenBranch::sealer() {
 }
 
 Status OpenBranch::seal_frozen(std::size_t index) {
-  Status sealed = view_->delta(index).seal();
+  Delta& delta = view_->delta(index);
+  Status sealed = delta.make_durable();
+  if (sealed) {
+    sealed = delta.mark_sealed();
+    // No room for the mark alone: a sync confirms what it needs, and the next view seals.
+    if (!sealed && means_full(sealed.error().sys)) return {};
+  }
   // Packed and collected meanwhile: as durable as can be.
   if (sealed || sealed.error().sys == ENOENT) return {};
   fail(sealed.error());

@@ -187,6 +187,11 @@ Status Delta::confirm(Ino ino) {
 }
 
 Status Delta::seal() {
+  BFS_TRY(make_durable());
+  return mark_sealed();
+}
+
+Status Delta::make_durable() {
   if (sealed()) return {};
   BFS_ASSIGN(auto items, env_.list(dir_ + "/f"));
   constexpr std::size_t kAtOnce = 64;  // descriptors
@@ -205,7 +210,11 @@ Status Delta::seal() {
     BFS_TRY(env_.sync_data(batch));
   }
   BFS_TRY(env_.sync_dir(dir_ + "/f"));
-  BFS_TRY(journal_->sync(journal_->end()));
+  return journal_->sync(journal_->end());
+}
+
+Status Delta::mark_sealed() {
+  if (sealed()) return {};
   BFS_TRY(append_mark("sealed", RecordType::sealed, journal_->end()));
   sealed_.store(true, std::memory_order_release);
   return {};

@@ -51,8 +51,10 @@ class Delta {
 
   // --- frozen deltas ---------------------------------------------------------------------------
   [[nodiscard]] bool sealed() const { return sealed_.load(std::memory_order_acquire); }
-  // Makes everything durable and says so. Idempotent; several processes may do it at once.
+  // Makes everything durable and says so. Idempotent; several processes may do it at once. In two steps: only the second needs room.
   Status seal();
+  Status make_durable();
+  Status mark_sealed();
   // Makes durable what the inode has in this delta. For syncs that depend on a delta not yet sealed.
   Status confirm(Ino ino);
 

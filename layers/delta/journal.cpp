@@ -189,6 +189,13 @@ void Journal::release() {
   idle_.notify_all();
 }
 
+Status Journal::reserve(std::uint64_t bytes) {
+  std::lock_guard lock(mutex_);
+  if (buffer_.empty() && bytes == 0) return {};
+  Status taken = file_->allocate(FALLOC_FL_KEEP_SIZE, written_, buffer_.size() + bytes);
+  return taken || !means_full(taken.error().sys) ? Status{} : std::move(taken);
+}
+
 Status Journal::flush() {
   std::lock_guard lock(mutex_);
   return flush_locked();

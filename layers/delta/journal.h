@@ -56,6 +56,8 @@ class Journal {
   // While held, records stay in memory: the host's kernel must not make them durable before those of the delta below.
   void hold();
   void release();
+  // Takes room on the disk for this many bytes of records, where the host can. ENOSPC and the like change nothing.
+  Status reserve(std::uint64_t bytes);
   Status flush();
   Status sync(JournalPosition position);
   [[nodiscard]] JournalPosition end() const;

@@ -116,7 +116,7 @@ Status publish(Store& store, const StoreLock& lock, const std::string& name, con
   auto made = store.env().open(store.branch_dir(name) + "/lock", O_RDWR | O_CREAT, 0600);
   Status written = made ? store.write_manifest(lock, name, manifest) : Status(std::move(made).error());
   if (written) written = store.env().sync_dir(store.branches_dir());
-  if (!written) ignore(store.trash(store.branch_dir(name)));  // the first error is the one to report
+  if (!written) ignore(store.remove_in_place(store.branch_dir(name)));  // the first error is the one to report
   return written;
 }
 

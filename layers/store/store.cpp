@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
+#include <fstream>
 #include <thread>
 
 #include <fmt/format.h>
@@ -48,14 +50,46 @@ Result<ObjectId> read_store_file(std::string_view text, const std::string& dir) 
   return ObjectId::parse(j["id"].get<std::string>());
 }
 
-Status check_ownership(const struct ::stat& st, const std::string& dir) {
-  ::uid_t me = ::geteuid();
-  if (me != 0 && st.st_uid != me) {
+// In a user namespace that does not map everybody, files of the system appear as nobody's.
+bool sees_all_users() {
+  std::ifstream map("/proc/self/uid_map");
+  std::uint64_t first = 0;
+  std::uint64_t outside = 0;
+  std::uint64_t count = 0;
+  return (map >> first >> outside >> count) && count >= UINT32_MAX;
+}
+
+// Whoever can replace the store, or one of its directories, decides what the owner's commands do: as root, what root does.
+Status check_ownership(Env& env, const struct ::stat& st, const std::string& dir) {
+  const ::uid_t me = ::geteuid();
+  if (st.st_uid != me) {
     return make_error(Kind::refused, fmt::format("{} belongs to another user (uid {})", dir, st.st_uid),
-                      "use your own store with --store");
+                      me == 0 ? "run it as that user, or give the store to root" : "use your own store with --store");
   }
   if ((st.st_mode & S_IWOTH) != 0) {
     return make_error(Kind::refused, dir + " is writable for everyone", "chmod o-w " + dir);
+  }
+  for (const char* sub : kStoreDirs) {
+    const std::string path = fmt::format("{}/{}", dir, sub);
+    auto found = env.stat(path);
+    if (!found && found.error().sys == ENOENT) continue;  // whoever needs it will say so
+    BFS_ASSIGN(const struct ::stat below, std::move(found));
+    if (!S_ISDIR(below.st_mode)) return make_error(Kind::refused, path + " is not a directory of the store's own", "put the real one back");
+    if (below.st_uid != me || (below.st_mode & S_IWOTH) != 0) {
+      return make_error(Kind::refused, path + " belongs to another user or is writable for everyone", "chown and chmod it as the store");
+    }
+  }
+  const bool root = me == 0 && sees_all_users();
+  for (std::string above = dir; above.size() > 1;) {
+    above.resize(std::max<std::size_t>(above.rfind('/'), 1));
+    BFS_ASSIGN(const struct ::stat parent, env.stat(above));
+    if ((parent.st_mode & (S_IWOTH | S_ISVTX)) == S_IWOTH) {
+      return make_error(Kind::refused, fmt::format("{}, above {}, is writable for everyone", above, dir), "chmod o-w " + above);
+    }
+    if (root && parent.st_uid != 0) {
+      return make_error(Kind::refused, fmt::format("{}, above root's store {}, belongs to uid {}", above, dir, parent.st_uid),
+                        "put the store where only root can, or run it as that user");
+    }
   }
   return {};
 }
@@ -64,7 +98,8 @@ Status check_ownership(const struct ::stat& st, const std::string& dir) {
 
 Status check_branch_name(std::string_view name) {
   auto bad = [&](std::string_view why) {
-    return make_error(Kind::usage, fmt::format("\"{}\" is not a branch name: {}", name, why),
+    constexpr std::size_t kShown = 80;
+    return make_error(Kind::usage, fmt::format("\"{}{}\" is not a branch name: {}", name.substr(0, kShown), name.size() > kShown ? "..." : "", why),
                       "letters, digits, and . _ - / inside; at most 63");
   };
   if (name.empty() || name.size() > 63) return bad(name.empty() ? "it is empty" : "it is longer than 63 characters");
@@ -117,7 +152,8 @@ Result<std::shared_ptr<Store>> Store::open(Env& env, const std::string& dir) {
   }
   if (!st) return std::move(st).error();
   BFS_ASSIGN(struct ::stat dir_st, env.stat(dir));
-  BFS_TRY(check_ownership(dir_st, dir));
+  BFS_TRY(check_ownership(env, dir_st, dir));
+  BFS_TRY(env.confine(dir));
   BFS_ASSIGN(std::string text, env.read_file(dir + "/store", 1U << 20U));
   BFS_ASSIGN(ObjectId id, read_store_file(text, dir));
   return std::shared_ptr<Store>(new Store(env, dir, id));
@@ -198,6 +234,15 @@ Result<Manifest> Store::read_manifest(const std::string& name) const {
 
 Status Store::write_manifest(const StoreLock&, const std::string& name, const Manifest& manifest) const {
   return env_.replace_file(branch_dir(name) + "/manifest", manifest.encode());
+}
+
+Result<std::string> Store::prepare_manifest(const StoreLock&, const std::string& name, const Manifest& manifest) const {
+  return env_.prepare_file(branch_dir(name) + "/manifest", manifest.encode());
+}
+
+Status Store::publish_manifest(const StoreLock&, const std::string& name, const std::string& prepared) const {
+  BFS_TRY(env_.rename(prepared, branch_dir(name) + "/manifest"));
+  return env_.sync_dir(branch_dir(name));
 }
 
 Result<std::vector<BranchInfo>> Store::list(

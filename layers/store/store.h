@@ -51,8 +51,9 @@ class Store {
  public:
   // Makes an empty store in `dir` (created 0700 if missing; must be empty). Kind::exists when it is a store already.
   static Status init(Env& env, const std::string& dir);
-  // Refuses what is not a store (not_found), a newer format (refused), one owned by another user
-  // unless root, or writable for everyone (refused).
+  // Refuses what is not a store (not_found), a newer format, and what somebody else could have prepared or could exchange: one owned by
+  // another user (also for root), writable for everyone or below a directory that is (unless sticky), and for root below another user's
+  // directory (refused).
   static Result<std::shared_ptr<Store>> open(Env& env, const std::string& dir);
 
   [[nodiscard]] Env& env() const { return env_; }
@@ -82,6 +83,9 @@ class Store {
   [[nodiscard]] bool has_branch(const std::string& name) const;
   Result<Manifest> read_manifest(const std::string& name) const;  // not_found: "no branch \"x\""
   Status write_manifest(const StoreLock&, const std::string& name, const Manifest& manifest) const;
+  // The same in two steps, of which the second needs no room on the disk; until then nothing has changed.
+  Result<std::string> prepare_manifest(const StoreLock&, const std::string& name, const Manifest& manifest) const;
+  Status publish_manifest(const StoreLock&, const std::string& name, const std::string& prepared) const;
   // Branches sorted by name. A manifest that does not decode is reported to `damaged` and left out.
   Result<std::vector<BranchInfo>> list(
       const std::function<void(const std::string& name, const Error&)>& damaged = {}) const;
@@ -91,10 +95,11 @@ class Store {
   // room for that it is removed in place. The caller holds whatever keeps others from using it.
   Status trash(const std::string& path) const;
   Status empty_trash() const;
+  // What trash() does on a full disk. Needs no room; a crash half-way leaves garbage.
+  Status remove_in_place(const std::string& path) const;
 
  private:
   Store(Env& env, std::string dir, ObjectId id);
-  Status remove_in_place(const std::string& path) const;
   Env& env_;
   std::string dir_;
   ObjectId id_;
