@@ -23,7 +23,7 @@ for tool in cmake ninja; do
   command -v "$tool" > /dev/null || die "$tool is not installed (run scripts/setup.sh)"
 done
 if [[ $preset == fuzz ]] && ! command -v clang++ > /dev/null; then
-  die "the fuzz preset needs clang (apt-get install clang)"
+  die "the fuzz preset needs clang (run scripts/setup.sh --fuzz)"
 fi
 
 # A newer libfuse than the system's is faster, not needed.

@@ -14,6 +14,9 @@ readonly run_packages=(fuse3 postgresql)
 # Only with --bench: what scripts/bench.sh runs and compares with.
 readonly bench_packages=(python3 gnuplot-nox libbenchmark-dev fuse-overlayfs btrfs-progs xfsprogs mount)
 
+# Only with --fuzz: what scripts/fuzz.sh compiles with.
+readonly fuzz_packages=(clang)
+
 # The server headers for the masking module, of every major that is installed or that `postgresql` will bring.
 server_headers() {
   local postgres majors=""
@@ -32,19 +35,20 @@ die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
 usage() {
   cat <<'TEXT'
-usage: scripts/setup.sh [--bench] [--list]
+usage: scripts/setup.sh [--bench] [--fuzz] [--list]
   Installs the Debian or Ubuntu packages that building and running branchfs needs.
   --bench  also those of scripts/bench.sh
+  --fuzz   also those of scripts/fuzz.sh
   --list   print their names and exit
   BRANCHFS_SKIP_SETUP=1 in the environment: do nothing
 TEXT
 }
 
 wanted=("${build_packages[@]}" "${run_packages[@]}")
-if [[ ${1:-} == --bench ]]; then
-  wanted+=("${bench_packages[@]}")
+while [[ ${1:-} == --bench || ${1:-} == --fuzz ]]; do
+  if [[ $1 == --bench ]]; then wanted+=("${bench_packages[@]}"); else wanted+=("${fuzz_packages[@]}"); fi
   shift
-fi
+done
 
 case "${1:-}" in
   "") if [[ -n ${BRANCHFS_SKIP_SETUP:-} ]]; then exit 0; fi ;;

@@ -10,7 +10,7 @@ usage() {
 usage: scripts/test.sh [-L LABEL] [--preset PRESET] [--jobs N] [-- CTEST-OPTIONS]
   -L LABEL        only tests with this label (a regular expression): quick, mount, postgres, soak;
                   without it all but soak
-  --preset NAME   release (default), asan or tsan
+  --preset NAME   release (default), asan or tsan (see sanitize.sh)
   --jobs N        tests at a time (default: one per processor)
   TMPDIR says where the scratch directory goes (a disk with about 10 GB free, not tmpfs).
 TEXT
@@ -132,6 +132,17 @@ trap 'stop 129' HUP
 trap 'stop 130' INT
 trap 'stop 143' TERM
 
+# Where a sanitizer reports, whatever process it is in and whoever reads its stderr.
+reports=""
+if [[ $preset == asan || $preset == tsan ]]; then
+  reports=$(mktemp -d "${TMPDIR%/*}/bfs-reports.XXXXXX")
+  chmod 1777 "$reports"  # servers run as another user
+  for tool in ASAN UBSAN LSAN TSAN; do
+    variable=${tool}_OPTIONS
+    export "$variable=${!variable:+${!variable}:}log_path=$reports/$tool"
+  done
+fi
+
 select=(--test-dir "$build")
 # The soak tests run for minutes each: only when asked for.
 if [[ -n $label ]]; then select+=(-L "$label"); else select+=(-LE soak); fi
@@ -150,4 +161,13 @@ ctest_pid=$!
 set +m
 status=0
 wait "$ctest_pid" || status=$?
+if [[ -n $reports ]]; then
+  if compgen -G "$reports/*" > /dev/null; then
+    cat "$reports"/*
+    say "the sanitizer reports above are in $reports"
+    status=1
+  else
+    rmdir "$reports"
+  fi
+fi
 exit "$status"

@@ -29,9 +29,10 @@ std::vector<std::string> foreign_lines(std::string_view source) {
   return lines;
 }
 
+// Blank is what PostgreSQL takes for blank here: a line of a vertical tab is a rule to it, and one it cannot read.
 bool is_rule(std::string_view line) {
-  const std::string_view text = trim(line);
-  return !text.empty() && !text.starts_with('#');
+  const std::size_t first = line.find_first_not_of(" \t\r");
+  return first != std::string_view::npos && line[first] != '#';
 }
 
 bool has_secret(std::string_view line) {
