@@ -150,11 +150,10 @@ void add_compact(CommandLine& line) {
 
 void add_verify(CommandLine& line) {
   auto name = std::make_shared<std::string>();
-  auto all = std::make_shared<bool>(false);
   CLI::App& app = line.add("verify", "Check every checksum and invariant", kGroup,
                            "  branchfs verify dev1\n  branchfs verify --all\n");
   CLI::Option* option = app.add_option("NAME", *name, "Only what this branch needs");
-  app.add_flag("--all", *all, "The whole store (default)")->excludes(option);
+  app.add_flag("--all", "The whole store (default)")->excludes(option);
   line.bind({&app, "verify", [name] { return name->empty() ? "the store" : branch_object(name)(); },
              [name](Context& context) { return verify(context, *name); }});
 }
