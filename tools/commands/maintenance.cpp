@@ -153,7 +153,8 @@ void add_verify(CommandLine& line) {
   CLI::App& app = line.add("verify", "Check every checksum and invariant", kGroup,
                            "  branchfs verify dev1\n  branchfs verify --all\n");
   CLI::Option* option = app.add_option("NAME", *name, "Only what this branch needs");
-  app.add_flag("--all", "The whole store (default)")->excludes(option);
+  const std::string what_all_means = "The whole store (default)";
+  app.add_flag("--all", what_all_means)->excludes(option);
   line.bind({&app, "verify", [name] { return name->empty() ? "the store" : branch_object(name)(); },
              [name](Context& context) { return verify(context, *name); }});
 }
