@@ -4,6 +4,7 @@
 
 #include <charconv>
 #include <chrono>
+#include <unordered_set>
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
@@ -13,7 +14,8 @@ namespace branchfs {
 Result<std::unique_ptr<Branch>> Branch::open(std::shared_ptr<Store> store, const std::string& name,
                                              BranchOptions options) {
   BFS_ASSIGN(Manifest manifest, store->read_manifest(name));
-  if (manifest.state != "ready" && !options.any_state) {
+  const bool may_look = manifest.state == kSalvaged && options.mode == OpenMode::read_only;
+  if (manifest.state != "ready" && !may_look && !options.any_state) {
     return make_error(Kind::refused, fmt::format("branch \"{}\" is {}, not ready", name, manifest.state));
   }
   LockMode mode = options.mode == OpenMode::read_write ? LockMode::exclusive : LockMode::shared;
@@ -71,6 +73,12 @@ Status OpenBranch::recover() {
   if (!open_delta().journal().empty()) BFS_TRY(open_delta().journal().sync(open_delta().journal().end()));
   std::string files = store_->delta_dir(open_delta().id()) + "/f";
   BFS_ASSIGN(auto items, store_->env().list(files));
+  std::unordered_set<std::string> names;
+  for (const DirItem& item : items) names.insert(item.name);
+  for (const NodePtr& node : view_->touched_nodes()) {
+    const bool has_blocks = node->sources.any_from(BlockNo{0}, own());
+    if (has_blocks && !names.contains(fmt::format("{:016x}", node->attr.ino.v))) node->is_lost = true;
+  }
   for (const DirItem& item : items) {
     Ino ino;
     auto parsed = std::from_chars(item.name.data(), item.name.data() + item.name.size(), ino.v, 16);

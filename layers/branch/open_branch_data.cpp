@@ -11,6 +11,8 @@
 #include <cstring>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "layers/branch/open_branch.h"
 
 namespace branchfs {
@@ -39,7 +41,7 @@ Result<std::size_t> OpenBranch::read(Ino ino, std::uint64_t offset, std::span<st
     std::shared_lock lock(node->mutex);
     size = node->attr.size;
     owner = node->sources.empty() ? node->owner : kNoDelta;
-    if (owner != current_.load()) owner = kNoDelta;
+    if (owner != current_.load() || node->is_lost) owner = kNoDelta;
   }
   if (offset >= size) return std::size_t{0};
   out = out.first(std::min<std::uint64_t>(out.size(), size - offset));
@@ -59,6 +61,10 @@ Result<std::size_t> OpenBranch::read(Ino ino, std::uint64_t offset, std::span<st
 // --- writing ---------------------------------------------------------------------------------------
 
 Result<std::shared_ptr<File>> OpenBranch::own_file(Node& node) {
+  // Past what is gone a write would leave a hole, which the next reader takes for zeros.
+  if (node.is_lost) {
+    return make_error(Kind::damaged, fmt::format("inode {}: data of it is missing, so it cannot be written", node.attr.ino.v));
+  }
   return view_->data_file(current_.load(), node.attr.ino, true);
 }
 
@@ -193,7 +199,8 @@ Result<Attr> OpenBranch::setattr(Ino ino, const SetAttr& change) {
 
 Status OpenBranch::resize(Node& node, std::uint64_t size) {
   if (owns(node)) {
-    BFS_ASSIGN(auto file, view_->data_file(current_.load(), node.attr.ino, size > 0));
+    if (size == 0) node.is_lost = false;  // there is nothing to be missed any more
+    BFS_ASSIGN(auto file, size > 0 ? own_file(node) : view_->data_file(current_.load(), node.attr.ino, false));
     if (file) BFS_TRY(file->truncate(size));
     node.attr.size = node.journaled_size = size;
     node.durable_size = std::min(node.durable_size, size);

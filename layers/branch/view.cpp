@@ -71,7 +71,9 @@ Status View::settle_owned_sizes(std::size_t index) {
     if (node->owner != index || !node->is_regular()) continue;
     BFS_ASSIGN(auto file, data_file(index, node->attr.ino, false));
     if (!file) {
-      node->attr.size = 0;
+      // A shorter file may be a truncation whose record did not become durable; none at all is damage.
+      node->is_lost = node->journaled_size > 0;
+      node->attr.size = node->durable_size = node->journaled_size;
       continue;
     }
     BFS_ASSIGN(struct ::stat st, file->stat());
@@ -257,6 +259,7 @@ Result<Run> View::resolve(const Node& node, BlockNo block, std::uint64_t most) {
     if (block.v >= node.limit) return run;
     run.count = std::min(run.count, node.limit - block.v);
     if (node.owner != kNoDelta) {
+      if (node.is_lost) return lost_data(node, block);
       // A file that was empty when its delta was frozen has no data file: what made it longer later shows zeros.
       BFS_ASSIGN(auto file, data_file(node.owner, node.attr.ino, false));
       if (!file) return run;
@@ -289,6 +292,11 @@ Result<std::shared_ptr<File>> View::data_file(std::size_t delta, Ino ino, bool c
 Error View::missing_data(const Run& run) const {
   return make_error(Kind::damaged, fmt::format("delta {}: the data of inode {} is missing, block {}", deltas_[run.delta]->id().hex(),
                                                run.ino.v, run.block.v));
+}
+
+Error View::lost_data(const Node& node, BlockNo block) const {
+  return make_error(Kind::damaged, fmt::format("inode {}, block {}: its data file is missing, {}", node.attr.ino.v, block.v,
+                                               deltas_[node.owner]->file_path(node.attr.ino)));
 }
 
 Status View::read_run(const Run& run, Ino ino, BlockNo block, std::uint64_t skip_bytes, std::span<std::byte> out) {

@@ -50,6 +50,7 @@ struct Node {
   MapRef base;                       // in the base layer
   std::size_t owner = kNoDelta;      // the delta whose file is all there is below `sources`
   std::uint64_t limit = UINT64_MAX;  // kLower blocks at or after this are zeros (FORMAT.md: cut)
+  bool is_lost = false;              // the data file that holds blocks of it is missing: no hole, and no write may make it one (P3)
   SourceMap sources;
   std::map<std::uint64_t, CloneRef> clones;  // by first block; valid where sources says kCloned
 
@@ -156,6 +157,7 @@ class View {
   Status read_pieces(Node& node, std::uint64_t offset, std::span<std::byte> out, std::vector<Piece>& pieces);
   Status read_deltas(std::span<Piece> pieces, Ino ino);
   [[nodiscard]] Error missing_data(const Run& run) const;
+  [[nodiscard]] Error lost_data(const Node& node, BlockNo block) const;
 
   View(std::shared_ptr<Store> store, bool writable);
   Status open_stack(const std::vector<ObjectId>& stack, ObjectId open_delta);

@@ -13,6 +13,7 @@ Result<NodePtr> View::node_to_change(Ino ino) {
 
 void View::set_owned(Node& node, std::size_t owner) {
   node.owner = owner;
+  node.is_lost = false;
   node.durable_size = 0;  // of an older delta's file
   node.base = {};
   node.limit = UINT64_MAX;

@@ -73,6 +73,9 @@ Status Delta::read_marks() {
                  sealed_size_ = std::max(sealed_size_, value);
                  return Status{};
                }));
+    if (scan.records == 0 && scan.file_size > Journal::header_bytes(id_).size()) {
+      return make_error(Kind::damaged, dir_ + name + ": its first record is damaged");
+    }
     // Another process may have written it and not synced it yet; we are going to rely on it.
     if (scan.records > 0) BFS_TRY((*file)->sync_data());
     if (scan.records > 0) BFS_TRY(env_.sync_dir(dir_));
@@ -110,6 +113,8 @@ Result<std::shared_ptr<File>> Delta::open_file(Ino ino, bool writable, bool crea
     files_created_.fetch_add(1, std::memory_order_release);
   }
   if (!file) return std::move(file).error();
+  BFS_ASSIGN(struct ::stat st, (*file)->stat());
+  if (!S_ISREG(st.st_mode)) return make_error(Kind::damaged, path + " is not a regular file");
   return std::shared_ptr<File>(*std::move(file));
 }
 
@@ -148,23 +153,33 @@ Status Delta::append_mark(const std::string& name, RecordType type, std::uint64_
   // Several processes may come here for the same delta: whoever makes the file writes its header under a temporary
   // name, and the lock orders appends because a record's checksum covers its offset.
   std::string path = dir_ + "/" + name;
+  Encoder e;
+  e.put(value);
+  e.put(boot_);
+  auto write_at = [&](File& file, std::uint64_t offset) -> Status {
+    BFS_TRY(file.write_at(Journal::record_bytes(id_, offset, type, e.bytes(), 0), offset));
+    return file.sync_data();
+  };
   if (!env_.exists(path)) {
+    // The first record comes with the name: a file whose first one is not valid is damaged, not half made.
     std::string temporary = path + "." + env_.new_id().hex() + ".tmp";
-    BFS_TRY(Journal::create(env_, temporary, id_));
-    Status renamed = env_.rename(temporary, path, 1U /* RENAME_NOREPLACE */);
-    if (!renamed) ignore(env_.unlink(temporary));
-    if (!renamed && renamed.error().sys != EEXIST) return renamed;
+    auto make = [&]() -> Status {
+      BFS_TRY(Journal::create(env_, temporary, id_));
+      BFS_ASSIGN(auto file, env_.open(temporary, O_RDWR));
+      BFS_TRY(write_at(*file, Journal::header_bytes(id_).size()));
+      return env_.rename(temporary, path, 1U /* RENAME_NOREPLACE */);
+    };
+    Status made = make();
+    if (made) return env_.sync_dir(dir_);
+    ignore(env_.unlink(temporary));
+    if (made.error().sys != EEXIST) return made;
   }
-  BFS_TRY(env_.sync_dir(dir_));  // also when another process made the name: it may not have come that far yet
+  BFS_TRY(env_.sync_dir(dir_));  // another process made the name: it may not have come that far yet
   BFS_ASSIGN(auto file, env_.open(path, O_RDWR));
   BFS_TRY(file->lock(LockMode::exclusive));
   BFS_ASSIGN(JournalScan scan,
              Journal::scan(env_, path, id_, [](RecordType, std::span<const std::byte>) { return Status{}; }));
-  Encoder e;
-  e.put(value);
-  e.put(boot_);
-  BFS_TRY(file->write_at(Journal::record_bytes(id_, scan.valid_size, type, e.bytes(), 0), scan.valid_size));
-  return file->sync_data();
+  return write_at(*file, scan.valid_size);
 }
 
 Status Delta::confirm(Ino ino) {

@@ -20,45 +20,18 @@ constexpr std::size_t kRecordTail = 8;     // checksum
 constexpr std::size_t kMaxPayload = 64U << 20U;
 constexpr std::size_t kFlushAt = 256U << 10U;
 
-struct Record {
-  RecordType type{};
-  std::uint64_t synced = 0;
-  std::span<const std::byte> payload;
-  std::size_t total = 0;  // bytes with header, padding and checksum
-};
-
 std::size_t padded(std::size_t size) { return (size + 7) & ~std::size_t{7}; }
 
 // Binding the checksum to the journal and the place keeps records of another file or place from being valid here.
 std::uint64_t seed_of(ObjectId id, std::uint64_t offset) { return id.hi ^ id.lo ^ offset; }
 
-std::optional<Record> parse(std::span<const std::byte> journal, std::uint64_t offset, ObjectId id) {
-  auto rest = journal.subspan(offset);
-  if (rest.size() < kRecordHeader + kRecordTail) return std::nullopt;
-  Decoder d(rest);
-  Record record;
-  auto size = d.get<std::uint32_t>();
-  auto type = d.get<std::uint16_t>();
-  auto zero = d.get<std::uint16_t>();
-  record.synced = d.get<std::uint64_t>();
-  if (type < 1 || type > 4 || zero != 0 || size > kMaxPayload) return std::nullopt;
-  std::size_t body = kRecordHeader + padded(size);
-  if (rest.size() < body + kRecordTail) return std::nullopt;
-  Decoder tail(rest.subspan(body));
-  if (tail.get<std::uint64_t>() != checksum(rest.first(body), seed_of(id, offset))) return std::nullopt;
-  record.type = static_cast<RecordType>(type);
-  record.payload = rest.subspan(kRecordHeader, size);
-  record.total = body + kRecordTail;
-  return record;
-}
-
-// Whether a valid record behind `from` testifies that the journal had been durable beyond `from`: then the
-// invalid record at `from` is damage and not the tail of an interrupted write.
-bool was_durable(std::span<const std::byte> journal, std::uint64_t from, ObjectId id) {
-  for (std::uint64_t at = from + 8; at + kRecordHeader + kRecordTail <= journal.size(); at += 8) {
-    if (auto record = parse(journal, at, id); record && record->synced > from) return true;
-  }
-  return false;
+Result<std::vector<std::byte>> read_all(File& file, const std::string& path) {
+  BFS_ASSIGN(struct ::stat st, file.stat());
+  if (!S_ISREG(st.st_mode)) return make_error(Kind::damaged, path + " is not a regular file");
+  std::vector<std::byte> bytes(static_cast<std::size_t>(st.st_size));
+  BFS_ASSIGN(std::size_t got, file.read_at(bytes, 0));
+  bytes.resize(got);
+  return bytes;
 }
 
 Status check_header(std::span<const std::byte> journal, ObjectId id, const std::string& path) {
@@ -75,14 +48,14 @@ Result<JournalScan> replay(std::span<const std::byte> journal, ObjectId id, cons
   JournalScan scan;
   scan.file_size = journal.size();
   std::uint64_t at = kHeaderSize;
-  while (auto record = parse(journal, at, id)) {
+  while (auto record = Journal::record_at(journal, at, id)) {
     if (Status applied = visitor(record->type, record->payload); !applied) {
       return std::move(applied).error().context(fmt::format("{}: record at {}", path, at));
     }
     at += record->total;
     ++scan.records;
   }
-  if (at < journal.size() && was_durable(journal, at, id)) {
+  if (at < journal.size() && Journal::was_durable(journal, at, id)) {
     return make_error(Kind::damaged, fmt::format("{}: the record at {} is damaged", path, at));
   }
   scan.valid_size = at;
@@ -90,6 +63,34 @@ Result<JournalScan> replay(std::span<const std::byte> journal, ObjectId id, cons
 }
 
 }  // namespace
+
+std::optional<JournalRecord> Journal::record_at(std::span<const std::byte> journal, std::uint64_t offset, ObjectId id) {
+  if (offset > journal.size()) return std::nullopt;
+  auto rest = journal.subspan(offset);
+  if (rest.size() < kRecordHeader + kRecordTail) return std::nullopt;
+  Decoder d(rest);
+  JournalRecord record;
+  auto size = d.get<std::uint32_t>();
+  auto type = d.get<std::uint16_t>();
+  auto zero = d.get<std::uint16_t>();
+  record.synced = d.get<std::uint64_t>();
+  if (type < 1 || type > 4 || zero != 0 || size > kMaxPayload) return std::nullopt;
+  std::size_t body = kRecordHeader + padded(size);
+  if (rest.size() < body + kRecordTail) return std::nullopt;
+  Decoder tail(rest.subspan(body));
+  if (tail.get<std::uint64_t>() != checksum(rest.first(body), seed_of(id, offset))) return std::nullopt;
+  record.type = static_cast<RecordType>(type);
+  record.payload = rest.subspan(kRecordHeader, size);
+  record.total = body + kRecordTail;
+  return record;
+}
+
+bool Journal::was_durable(std::span<const std::byte> journal, std::uint64_t from, ObjectId id) {
+  for (std::uint64_t at = from + 8; at + kRecordHeader + kRecordTail <= journal.size(); at += 8) {
+    if (auto record = record_at(journal, at, id); record && record->synced > from) return true;
+  }
+  return false;
+}
 
 std::vector<std::byte> Journal::header_bytes(ObjectId id) {
   Encoder e;
@@ -125,10 +126,8 @@ Status Journal::create(Env& env, const std::string& path, ObjectId id) {
 
 Result<JournalScan> Journal::scan(Env& env, const std::string& path, ObjectId id, const Visitor& visitor) {
   BFS_ASSIGN(auto file, env.open(path, O_RDONLY));
-  BFS_ASSIGN(struct ::stat st, file->stat());
-  std::vector<std::byte> bytes(static_cast<std::size_t>(st.st_size));
-  BFS_ASSIGN(std::size_t got, file->read_at(bytes, 0));
-  return replay(std::span(bytes).first(got), id, path, visitor);
+  BFS_ASSIGN(const auto bytes, read_all(*file, path));
+  return replay(bytes, id, path, visitor);
 }
 
 Result<std::unique_ptr<Journal>> Journal::open(Env& env, const std::string& path, ObjectId id, bool writable,
@@ -140,9 +139,8 @@ Result<std::unique_ptr<Journal>> Journal::open(Env& env, const std::string& path
   // Removed between our open and our lock: its data files are elsewhere by now.
   BFS_ASSIGN(struct ::stat named, env.stat(path));
   if (named.st_ino != st.st_ino || named.st_dev != st.st_dev) return make_error(Kind::busy, path + ": being removed");
-  std::vector<std::byte> bytes(static_cast<std::size_t>(st.st_size));
-  BFS_ASSIGN(std::size_t got, file->read_at(bytes, 0));
-  BFS_ASSIGN(JournalScan scan, replay(std::span(bytes).first(got), id, path, visitor));
+  BFS_ASSIGN(const auto bytes, read_all(*file, path));
+  BFS_ASSIGN(JournalScan scan, replay(bytes, id, path, visitor));
   if (writable && scan.valid_size < scan.file_size) {
     BFS_TRY(file->truncate(scan.valid_size));
     BFS_TRY(file->sync_data());  // else a power cut could join what we append to valid records of the old tail

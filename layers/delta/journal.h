@@ -29,6 +29,14 @@ enum class RecordType : std::uint16_t {
 // The end of an appended record in the journal; sync(position) makes everything before it durable.
 using JournalPosition = std::uint64_t;
 
+// One valid record as it stands in the file.
+struct JournalRecord {
+  RecordType type{};
+  std::uint64_t synced = 0;  // bytes of the journal that were durable when it was made
+  std::span<const std::byte> payload;
+  std::size_t total = 0;     // bytes with header, padding and checksum
+};
+
 struct JournalScan {
   std::uint64_t valid_size = 0;   // bytes up to the end of the last valid record
   std::uint64_t file_size = 0;
@@ -47,6 +55,11 @@ class Journal {
                                                const Visitor& visitor);
   // Replays without keeping it open or changing it.
   static Result<JournalScan> scan(Env& env, const std::string& path, ObjectId id, const Visitor& visitor);
+  // The record at `offset` of a journal's bytes, if there is a valid one.
+  static std::optional<JournalRecord> record_at(std::span<const std::byte> journal, std::uint64_t offset, ObjectId id);
+  // Whether a valid record behind `from` testifies that the journal had been durable beyond `from`: then an invalid
+  // record at `from` is damage and not the tail of an interrupted write.
+  static bool was_durable(std::span<const std::byte> journal, std::uint64_t from, ObjectId id);
   // One self-contained record as a file that several processes may append to ("confirm", "sealed").
   static std::vector<std::byte> header_bytes(ObjectId id);
   static std::vector<std::byte> record_bytes(ObjectId id, std::uint64_t offset, RecordType type,

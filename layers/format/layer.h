@@ -111,9 +111,11 @@ class Layer : public std::enable_shared_from_this<Layer> {
                     std::span<std::byte> out) const;
 
   // Checks everything: every index page, order, reference and chunk. For `verify`.
-  // `report` gets one line per violation; returns how many there were.
+  // `report` gets one line per violation, `bad_chunk` the number of each chunk that cannot be read; returns how many
+  // violations there were.
   Result<std::uint64_t> verify(const std::function<void(const std::string&)>& report,
-                               const std::function<void(std::uint64_t bytes)>& progress = {}) const;
+                               const std::function<void(std::uint64_t bytes)>& progress = {},
+                               const std::function<void(std::uint32_t)>& bad_chunk = {}) const;
 
  private:
   friend class LayerSet;

@@ -12,8 +12,9 @@ class LayerVerifier {
  public:
   using Report = std::function<void(const std::string&)>;
   using ProgressOf = std::function<void(std::uint64_t)>;
-  LayerVerifier(const Layer& layer, const Report& report, const ProgressOf& progress)
-      : layer_(layer), report_(report), progress_(progress) {}
+  using BadChunk = std::function<void(std::uint32_t)>;
+  LayerVerifier(const Layer& layer, const Report& report, const ProgressOf& progress, const BadChunk& bad_chunk)
+      : layer_(layer), report_(report), progress_(progress), bad_chunk_(bad_chunk) {}
 
   Result<std::uint64_t> run() {
     check_header_padding();
@@ -63,13 +64,15 @@ class LayerVerifier {
   const Layer& layer_;
   const Report& report_;
   const ProgressOf& progress_;
+  const BadChunk& bad_chunk_;
   std::uint64_t problems_ = 0;
   std::vector<Seen> inodes_;
 };
 
 Result<std::uint64_t> Layer::verify(const std::function<void(const std::string&)>& report,
-                                    const std::function<void(std::uint64_t)>& progress) const {
-  return LayerVerifier(*this, report, progress).run();
+                                    const std::function<void(std::uint64_t)>& progress,
+                                    const std::function<void(std::uint32_t)>& bad_chunk) const {
+  return LayerVerifier(*this, report, progress, bad_chunk).run();
 }
 
 void LayerVerifier::check_header_padding() {
@@ -103,7 +106,10 @@ void LayerVerifier::check_chunks() {
     if (r->offset != end) problem("chunk " + std::to_string(i) + " does not follow the one before it");
     end = (r->offset + r->stored_size + 7) & ~std::uint64_t{7};
     auto out = std::span(blocks).first(std::size_t{r->blocks} * kBlockSize);
-    if (auto status = layer_.read_chunk(i, 0, r->blocks, out); !status) problem(status.error());
+    if (auto status = layer_.read_chunk(i, 0, r->blocks, out); !status) {
+      problem(status.error());
+      if (bad_chunk_) bad_chunk_(i);
+    }
     done(r->stored_size);
   }
   end = (end + kIndexAlign - 1) & ~(kIndexAlign - 1);

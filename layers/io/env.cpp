@@ -42,6 +42,7 @@ bool Env::exists(const std::string& path) { return stat(path).ok(); }
 Result<std::string> Env::read_file(const std::string& path, std::size_t limit) {
   BFS_ASSIGN(auto file, open(path, O_RDONLY));
   BFS_ASSIGN(struct ::stat st, file->stat());
+  if (!S_ISREG(st.st_mode)) return make_error(Kind::damaged, path + " is not a regular file");
   auto size = static_cast<std::size_t>(st.st_size);
   if (size > limit) return make_error(Kind::damaged, path + ": larger than any file of its kind can be");
   std::string content(size, '\0');

@@ -347,8 +347,13 @@ class PosixEnv final : public Env {
 
  private:
   int open_path(const std::string& path, int flags, ::mode_t mode) {
-    const int fd = dirs_.open(path, flags, mode);
-    return fd != ConfinedDirs::kNotConfined ? fd : ::open(path.c_str(), flags | O_CLOEXEC, mode);
+    // A FIFO in the place of a file must not make us wait. Of a file it means nothing, but to io_uring on some filesystems.
+    const bool may_wait = (flags & O_ACCMODE) == O_RDONLY && (flags & O_NONBLOCK) == 0;
+    const int how = may_wait ? flags | O_NONBLOCK : flags;
+    int fd = dirs_.open(path, how, mode);
+    if (fd == ConfinedDirs::kNotConfined) fd = ::open(path.c_str(), how | O_CLOEXEC, mode);
+    if (fd >= 0 && may_wait) ::fcntl(fd, F_SETFL, flags);
+    return fd;
   }
 
   // Where a call on a name is made: in its directory, opened without following links, or just by the path.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -37,9 +38,29 @@ Result<GcReport> collect_garbage(Store& store);
 struct VerifyReport {
   std::uint64_t objects = 0, bytes = 0, problems = 0;
   std::vector<std::string> lines;  // one per problem
+  std::set<std::string> branches;  // that problems were found in
+  std::set<ObjectId> damaged;      // layers and deltas that problems were found in
 };
 Result<VerifyReport> verify_branch(Store& store, const std::string& name, const Progress& progress = {});
 Result<VerifyReport> verify_store(Store& store, const Progress& progress = {});
+
+// Salvages what checksums allow and says what is lost (layers/FORMAT.md §6). Never guesses: bytes change only where a checksum then
+// holds that did not. What cannot be read keeps answering errors. What is replaced or taken out goes to STORE/lost+found. A branch
+// that now shows an older state is marked "salvaged": only reading, reset and delete are left to it.
+// busy: a branch that is affected is open; then nothing was changed. Killed at any point it can be run again.
+struct RepairOptions {
+  bool dry = false;  // only say what would be done
+  std::uint64_t search_bytes = std::uint64_t{64} << 30U;  // checksummed while looking for single flipped bits
+};
+struct RepairReport {
+  VerifyReport before, after;
+  std::vector<std::string> done;  // what was mended
+  std::vector<std::string> lost;  // what was not to be had
+  std::string kept;               // where the old files are; empty: none was replaced
+};
+// `dir`: the store, which may be too damaged to be opened. `name`: only this branch and what it needs; empty: everything.
+Result<RepairReport> repair_store(Env& env, const std::string& dir, const std::string& name, const RepairOptions& options,
+                                  const Progress& progress = {});
 
 struct Usage {
   std::uint64_t logical = 0;      // what `du --apparent-size` on the mount would say

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <set>
 #include <unordered_map>
 
 #include "layers/branch/view.h"
@@ -11,6 +12,7 @@
 #include "layers/delta/journal.h"
 #include "layers/jobs/jobs.h"
 #include "layers/jobs/reach.h"
+#include "layers/jobs/salvage.h"
 #include "layers/jobs/steady.h"
 
 namespace branchfs {
@@ -19,13 +21,20 @@ namespace {
 
 constexpr std::string_view kLayerSuffix = ".layer";
 
+// Chunks of layers that cannot be read.
+using BadChunks = std::unordered_map<ObjectId, std::set<std::uint32_t>>;
+
 class TreeCheck {
  public:
   using Report = std::function<void(const std::string&)>;
-  TreeCheck(View& view, const Report& report) : view_(view), report_(report) {}
+  TreeCheck(View& view, const BadChunks& bad, const Report& report) : view_(view), bad_(bad), report_(report) {}
   Status run();
 
  private:
+  struct Place {
+    Ino parent;
+    std::string name;
+  };
   struct Seen {
     std::uint32_t names = 0;
     std::uint8_t type = 0;
@@ -33,11 +42,15 @@ class TreeCheck {
   Status directory(Ino ino, std::vector<Ino>& todo);
   Status inode(Ino ino, const Seen& seen);
   Status data(Node& node);
+  Status unreadable(Node& node);
   Status unreached();
+  [[nodiscard]] std::string path_of(Ino ino) const;
 
   View& view_;
+  const BadChunks& bad_;
   const Report& report_;
   std::unordered_map<Ino, Seen> seen_;
+  std::unordered_map<Ino, Place> places_;  // only where there are bad chunks
 };
 
 Status TreeCheck::run() {
@@ -58,7 +71,8 @@ Status TreeCheck::directory(Ino ino, std::vector<Ino>& todo) {
     report_(fmt::format("inode {} is named as a directory and is none", ino.v));
     return {};
   }
-  return view_.for_each_name(*dir, [&](std::string_view, Node::Name entry) -> Status {
+  return view_.for_each_name(*dir, [&](std::string_view name, Node::Name entry) -> Status {
+    if (!bad_.empty()) places_.try_emplace(entry.ino, Place{ino, std::string(name)});
     Seen& seen = seen_[entry.ino];
     if (++seen.names == 1 && entry.type == S_IFDIR >> 12U) todo.push_back(entry.ino);
     seen.type = entry.type;
@@ -88,22 +102,55 @@ Status TreeCheck::inode(Ino ino, const Seen& seen) {
   if (is_dir ? seen.names != 1 : seen.names != attr.nlink) {
     report_(fmt::format("inode {} has {} names and a link count of {}", ino.v, seen.names, attr.nlink));
   }
-  return cached && cached->touched && cached->is_regular() ? data(*cached) : Status{};
+  if (cached && cached->touched && cached->is_regular()) BFS_TRY(data(*cached));
+  if (bad_.empty() || !S_ISREG(attr.mode)) return {};
+  BFS_ASSIGN(NodePtr node, view_.node(ino));
+  return node ? unreadable(*node) : Status{};
+}
+
+std::string TreeCheck::path_of(Ino ino) const {
+  std::string path;
+  for (std::size_t depth = 0; ino != kRootIno && depth <= places_.size(); ++depth) {
+    auto place = places_.find(ino);
+    if (place == places_.end()) break;
+    path = path.empty() ? place->second.name : place->second.name + "/" + path;
+    ino = place->second.parent;
+  }
+  return path;
+}
+
+// Which blocks of the file the bad chunks hold.
+Status TreeCheck::unreadable(Node& node) {
+  const std::uint64_t blocks = blocks_for(node.attr.size);
+  for (BlockNo block{0}; block.v < blocks;) {
+    auto run = view_.resolve(node, block, blocks - block.v);
+    if (!run || run->count == 0) return {};  // told elsewhere
+    const std::uint64_t count = std::min(run->count, blocks - block.v);
+    if (run->from == Run::From::layer) {
+      const Extent& e = run->extent;
+      auto bad = bad_.find(e.layer->id());
+      if (bad != bad_.end() && bad->second.contains(e.chunk)) {
+        report_(fmt::format("\"{}\" (inode {}), {} cannot be read: chunk {} of layer {} is damaged", path_of(node.attr.ino),
+                            node.attr.ino.v,
+                            count == 1 ? fmt::format("block {}", block.v) : fmt::format("blocks {}-{}", block.v, block.v + count - 1),
+                            e.chunk, e.layer->id().hex()));
+      }
+    }
+    block.v += count;
+  }
+  return {};
 }
 
 // Every stretch of the file leads somewhere that exists. (What the base layer maps is checked with the
 // layer.)
 Status TreeCheck::data(Node& node) {
-  // Of an owned file the data file's size is the truth; but what a record promised cannot be gone altogether.
-  if (node.journaled_size > node.attr.size) {
-    report_(fmt::format("inode {}: its data file is missing", node.attr.ino.v));
-  }
   std::uint64_t blocks = blocks_for(node.attr.size);
   for (BlockNo block{0}; block.v < blocks;) {
     auto run = view_.resolve(node, block, blocks - block.v);
     if (!run || run->count == 0) {
-      report_(fmt::format("inode {}, block {}: {}", node.attr.ino.v, block.v,
-                          run ? "the block map does not go on" : run.error().what));
+      const std::string who = fmt::format("inode {}, block {}: ", node.attr.ino.v, block.v);
+      const std::string why = run ? "the block map does not go on" : run.error().what;
+      report_(why.starts_with(who) ? why : who + why);
       return {};
     }
     if (run->from == Run::From::delta && node.owner != run->delta) {
@@ -143,12 +190,18 @@ class Verifier {
     ++report_.problems;
     report_.lines.push_back(line);
   }
+  void frame();
 
  private:
+  void problem_in(ObjectId id, const std::string& line) {
+    problem(line);
+    report_.damaged.insert(id);
+  }
   Status look_at(const std::string& name, const Manifest& manifest);
   void element(ObjectId id);
   void layer(ObjectId id);
   void delta(ObjectId id);
+  void whole_tail(ObjectId id, const std::string& path);
   Status advance(std::uint64_t bytes) {
     report_.bytes += bytes;
     if (progress_ && !progress_(report_.bytes, total_)) stopped_ = true;
@@ -163,16 +216,18 @@ class Verifier {
   std::uint64_t total_ = 0;
   bool stopped_ = false;
   ObjectSet checked_;
+  BadChunks bad_chunks_;
 };
 
 void Verifier::layer(ObjectId id) {
   auto opened = store_.layers().open(id);
   // Collected since it was listed. Who needs it reports that it is missing.
   if (!opened && opened.error().sys == ENOENT && !env_.exists(store_.layer_path(id))) return;
-  if (!opened) return problem(opened.error().what);
-  auto count = (*opened)->verify([&](const std::string& line) { problem(line); },
-                                 [&](std::uint64_t bytes) { ignore(advance(bytes)); });
-  if (!count) problem(count.error().what);
+  if (!opened) return problem_in(id, opened.error().what);
+  auto count = (*opened)->verify([&](const std::string& line) { problem_in(id, line); },
+                                 [&](std::uint64_t bytes) { ignore(advance(bytes)); },
+                                 [&](std::uint32_t chunk) { bad_chunks_[id].insert(chunk); });
+  if (!count) problem_in(id, count.error().what);
 }
 
 void Verifier::delta(ObjectId id) {
@@ -187,8 +242,19 @@ void Verifier::delta(ObjectId id) {
       });
   // Collected since it was listed: packed, or its branch deleted.
   if (!scan && scan.error().sys == ENOENT && !env_.exists(store_.delta_dir(id))) return;
-  if (!scan) return problem(fmt::format("delta {}: {}", id.hex(), scan.error().what));
+  if (!scan) return problem_in(id, fmt::format("delta {}: {}", id.hex(), scan.error().what));
+  if (scan->valid_size < scan->file_size) whole_tail(id, path);
   ignore(advance(scan->file_size));
+}
+
+// What an interrupted write leaves is no damage. A record that is all there but for one bit was not interrupted.
+void Verifier::whole_tail(ObjectId id, const std::string& path) {
+  constexpr std::uint64_t kBudget = std::uint64_t{64} << 20U;  // some milliseconds
+  auto bytes = env_.read_file(path);
+  if (!bytes) return;  // its size or its host changed since
+  SearchBudget budget(kBudget);
+  const JournalSalvage salvage = salvage_journal(std::as_bytes(std::span(*bytes)), id, 0, budget);
+  for (const std::string& what : salvage.mended) problem_in(id, fmt::format("delta {}: {}: {} is damaged", id.hex(), path, what));
 }
 
 void Verifier::element(ObjectId id) {
@@ -202,8 +268,12 @@ void Verifier::element(ObjectId id) {
 }
 
 Status Verifier::look_at(const std::string& name, const Manifest& manifest) {
-  auto report = [&](const std::string& line) { problem(fmt::format("branch \"{}\": {}", name, line)); };
+  auto report = [&](const std::string& line) {
+    problem(fmt::format("branch \"{}\": {}", name, line));
+    report_.branches.insert(name);
+  };
   ++report_.objects;
+  if (auto st = env_.stat(store_.branch_dir(name) + "/lock"); st && !S_ISREG(st->st_mode)) report("its lock is not a regular file");
   Reach reach(store_);
   ObjectSet elements;
   if (Status added = reach.add(manifest, elements); !added) report(added.error().what);
@@ -214,6 +284,9 @@ Status Verifier::look_at(const std::string& name, const Manifest& manifest) {
     if (!exists) report(fmt::format("element {} of its stack is missing", id.hex()));
   }
   for (ObjectId id : elements) element(id);
+  for (ObjectId id : elements) {
+    if (report_.damaged.contains(id)) report_.branches.insert(name);
+  }
   BFS_TRY(advance(0));
   std::shared_ptr<Store> unowned(std::shared_ptr<Store>(), &store_);
   auto view = View::open(unowned, manifest.stack, manifest.delta, false);
@@ -221,7 +294,7 @@ Status Verifier::look_at(const std::string& name, const Manifest& manifest) {
     report(view.error().what);
     return {};
   }
-  Status checked = TreeCheck(**view, report).run();
+  Status checked = TreeCheck(**view, bad_chunks_, report).run();
   if (!checked) report(checked.error().what);
   return {};
 }
@@ -238,8 +311,8 @@ Status Verifier::branch(const std::string& name) {
     BFS_TRY(look_at(name, manifest));
     if (report_.problems == before.problems) return {};
     const bool unchanged = is_unchanged(store_, name, manifest);
-    BFS_ASSIGN(const nlohmann::json holder, store_.branch_holder(name));
-    if (unchanged && holder.is_null()) return {};
+    const auto holder = store_.branch_holder(name);
+    if (unchanged && (!holder || holder->is_null())) return {};  // a lock that cannot be asked is told by look_at
     std::vector<std::string> found(report_.lines.begin() + static_cast<std::ptrdiff_t>(before.lines.size()),
                                    report_.lines.end());
     std::vector<std::string> lasting;
@@ -251,6 +324,7 @@ Status Verifier::branch(const std::string& name) {
     report_.bytes = bytes;
     if (unchanged && (!lasting.empty() || look == kMostLooks)) {
       for (const std::string& line : lasting) problem(line);
+      report_.branches.insert(name);
       return {};
     }
     if (look == kMostLooks) return make_error(Kind::busy, fmt::format("branch \"{}\" changes all the time", name), "try again");
@@ -259,7 +333,21 @@ Status Verifier::branch(const std::string& name) {
   }
 }
 
+// What everybody who opens the store needs.
+void Verifier::frame() {
+  auto need = [&](const std::string& path, bool is_dir) {
+    auto st = env_.stat(path);
+    if (!st) return problem(st.error().what);
+    if (is_dir ? !S_ISDIR(st->st_mode) : !S_ISREG(st->st_mode)) {
+      problem(fmt::format("{} is not a {}", path, is_dir ? "directory" : "regular file"));
+    }
+  };
+  for (const char* sub : Store::kDirs) need(store_.dir() + "/" + sub, true);
+  need(store_.dir() + "/lock", false);
+}
+
 Status Verifier::everything() {
+  frame();
   std::vector<ObjectId> layer_ids;
   BFS_ASSIGN(auto layers, env_.list(store_.layers_dir()));
   for (const DirItem& item : layers) {
@@ -271,7 +359,8 @@ Status Verifier::everything() {
     if (st) total_ += static_cast<std::uint64_t>(st->st_size);
   }
   BFS_ASSIGN(auto all, store_.list([&](const std::string& name, const Error& error) {
-    problem(fmt::format("branch \"{}\": {}", name, error.what));
+    problem(error.what);
+    report_.branches.insert(name);
   }));
   for (const BranchInfo& info : all) {
     Status looked = branch(info.name);

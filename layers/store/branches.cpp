@@ -186,8 +186,11 @@ Status rename_branch(Store& store, const std::string& from, const std::string& t
   BFS_TRY(require_ready(from, manifest));
   BFS_TRY(require_free(store, to));
   if (store.env().exists(store.branch_dir(to))) BFS_TRY(store.trash(store.branch_dir(to)));  // a crashed create's
+  // In between both names hold.
+  BFS_TRY(store.write_manifest(lock, to, manifest, from));
   BFS_TRY(store.env().rename(store.branch_dir(from), store.branch_dir(to), 1U /* RENAME_NOREPLACE */));
-  return store.env().sync_dir(store.branches_dir());
+  BFS_TRY(store.env().sync_dir(store.branches_dir()));
+  return store.write_manifest(lock, to, manifest);
 }
 
 std::vector<std::string> children_of(const std::vector<BranchInfo>& all, ObjectId id) {
@@ -283,7 +286,7 @@ Result<Manifest> reset_branch(Store& store, const std::string& name) {
       return make_error(Kind::refused,
                         fmt::format("the parent of \"{}\", \"{}\", does not exist any more", name, manifest.parent_name));
     }
-    BFS_TRY(require_ready(name, manifest));
+    if (manifest.state != kSalvaged) BFS_TRY(require_ready(name, manifest));
     // What is masked goes back to masked data only: its name has promised that.
     if (!manifest.masking.empty() && parent->manifest.masking.empty()) {
       return make_error(Kind::refused, fmt::format("branch \"{}\" is anonymized and its parent \"{}\" is not", name, parent->name));
@@ -294,6 +297,7 @@ Result<Manifest> reset_branch(Store& store, const std::string& name) {
     manifest.stack = std::move(frozen.first.stack);
     manifest.next_ino = frozen.first.next_ino;
     manifest.delta = {};
+    manifest.state = "ready";
     manifest.parent_name = parent->name;
     // The parent may have been masked anew since: the child says what it shows.
     manifest.masking = frozen.second.masking;

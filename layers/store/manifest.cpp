@@ -29,6 +29,8 @@ Result<ObjectId> id_field(const nlohmann::json& j, const char* key, bool require
 std::string Manifest::encode() const {
   nlohmann::json j;
   j["id"] = id.hex();
+  if (!name.empty()) j["name"] = name;
+  if (!renamed_from.empty()) j["renamed_from"] = renamed_from;
   if (parent.valid()) j["parent"] = parent.hex();
   j["parent_name"] = parent_name;
   auto& list = j["stack"] = nlohmann::json::array();
@@ -67,6 +69,8 @@ Result<Manifest> Manifest::decode(std::string_view bytes) {
       BFS_ASSIGN(ObjectId element_id, ObjectId::parse(element.get<std::string>()));
       m.stack.push_back(element_id);
     }
+    m.name = j.value("name", std::string());
+    m.renamed_from = j.value("renamed_from", std::string());
     m.parent_name = j.value("parent_name", std::string());
     m.next_ino.v = j.at("next_ino").get<std::uint64_t>();
     m.created = j.at("created").get<std::int64_t>();

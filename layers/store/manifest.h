@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -15,8 +16,13 @@
 
 namespace branchfs {
 
+// The state of a branch that repairing put back to an older one: it can be read, reset and deleted.
+inline constexpr std::string_view kSalvaged = "salvaged";
+
 struct Manifest {
   ObjectId id;                      // of the branch, for life
+  std::string name;                 // its own, set by Store: a manifest that got into another branch's directory is damage
+  std::string renamed_from;         // while it is renamed: its name before, which holds as well
   ObjectId parent;                  // branch id, or invalid for a root
   std::string parent_name;          // as it was called at creation; for people
   std::vector<ObjectId> stack;      // newest first: frozen deltas, then layers

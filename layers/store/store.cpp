@@ -14,8 +14,6 @@
 namespace branchfs {
 namespace {
 
-constexpr const char* kStoreDirs[] = {"branches", "deltas", "layers", "trash", "reap"};
-
 std::string encode_branch_name(std::string_view name) {
   std::string out;
   for (char c : name) out += c == '/' ? std::string("%2F") : std::string(1, c);
@@ -59,6 +57,12 @@ bool sees_all_users() {
   return (map >> first >> outside >> count) && count >= UINT32_MAX;
 }
 
+Manifest as_of(Manifest manifest, const std::string& name, const std::string& renamed_from) {
+  manifest.name = name;
+  manifest.renamed_from = renamed_from;
+  return manifest;
+}
+
 // Whoever can replace the store, or one of its directories, decides what the owner's commands do: as root, what root does.
 Status check_ownership(Env& env, const struct ::stat& st, const std::string& dir) {
   const ::uid_t me = ::geteuid();
@@ -69,7 +73,7 @@ Status check_ownership(Env& env, const struct ::stat& st, const std::string& dir
   if ((st.st_mode & S_IWOTH) != 0) {
     return make_error(Kind::refused, dir + " is writable for everyone", "chmod o-w " + dir);
   }
-  for (const char* sub : kStoreDirs) {
+  for (const char* sub : Store::kDirs) {
     const std::string path = fmt::format("{}/{}", dir, sub);
     auto found = env.stat(path);
     if (!found && found.error().sys == ENOENT) continue;  // whoever needs it will say so
@@ -137,12 +141,16 @@ Status Store::init(Env& env, const std::string& dir) {
   } else {
     BFS_TRY(env.make_dir(dir, 0700));
   }
-  for (const char* sub : kStoreDirs) BFS_TRY(env.make_dir(dir + "/" + sub, 0700));
+  for (const char* sub : kDirs) BFS_TRY(env.make_dir(dir + "/" + sub, 0700));
   // The file "store" is what makes it one, so it comes last.
   BFS_TRY(env.replace_file(dir + "/lock", ""));
-  BFS_TRY(env.replace_file(dir + "/store", store_file(env.new_id())));
+  BFS_TRY(write_store_file(env, dir));
   auto slash = dir.rfind('/');
   return env.sync_dir(slash == 0 ? "/" : dir.substr(0, slash));
+}
+
+Status Store::write_store_file(Env& env, const std::string& dir) {
+  return env.replace_file(dir + "/store", store_file(env.new_id()));
 }
 
 Result<std::shared_ptr<Store>> Store::open(Env& env, const std::string& dir) {
@@ -229,15 +237,21 @@ Result<Manifest> Store::read_manifest(const std::string& name) const {
   if (!text) return std::move(text).error();
   auto manifest = Manifest::decode(*text);
   if (!manifest) return std::move(manifest).error().context(fmt::format("branch \"{}\"", name));
+  const std::string& said = manifest->name;
+  if (!said.empty() && said != name && manifest->renamed_from != name) {
+    return make_error(Kind::damaged, fmt::format("branch \"{}\": its manifest is that of branch \"{}\"", name, said));
+  }
   return manifest;
 }
 
-Status Store::write_manifest(const StoreLock&, const std::string& name, const Manifest& manifest) const {
-  return env_.replace_file(branch_dir(name) + "/manifest", manifest.encode());
+Status Store::write_manifest(const StoreLock&, const std::string& name, const Manifest& manifest,
+                             const std::string& renamed_from) const {
+  const std::string& dir = renamed_from.empty() ? name : renamed_from;
+  return env_.replace_file(branch_dir(dir) + "/manifest", as_of(manifest, name, renamed_from).encode());
 }
 
 Result<std::string> Store::prepare_manifest(const StoreLock&, const std::string& name, const Manifest& manifest) const {
-  return env_.prepare_file(branch_dir(name) + "/manifest", manifest.encode());
+  return env_.prepare_file(branch_dir(name) + "/manifest", as_of(manifest, name, {}).encode());
 }
 
 Status Store::publish_manifest(const StoreLock&, const std::string& name, const std::string& prepared) const {

@@ -51,6 +51,9 @@ class Store {
  public:
   // Makes an empty store in `dir` (created 0700 if missing; must be empty). Kind::exists when it is a store already.
   static Status init(Env& env, const std::string& dir);
+  // The directories of a store, and the file that makes a directory one, with a new id.
+  static constexpr const char* kDirs[] = {"branches", "deltas", "layers", "trash", "reap"};
+  static Status write_store_file(Env& env, const std::string& dir);
   // Refuses what is not a store (not_found), a newer format, and what somebody else could have prepared or could exchange: one owned by
   // another user (also for root), writable for everyone or below a directory that is (unless sticky), and for root below another user's
   // directory (refused).
@@ -82,7 +85,9 @@ class Store {
 
   [[nodiscard]] bool has_branch(const std::string& name) const;
   Result<Manifest> read_manifest(const std::string& name) const;  // not_found: "no branch \"x\""
-  Status write_manifest(const StoreLock&, const std::string& name, const Manifest& manifest) const;
+  // Writes the branch's name into it, and no other name it had unless `renamed_from` is given.
+  Status write_manifest(const StoreLock&, const std::string& name, const Manifest& manifest,
+                        const std::string& renamed_from = {}) const;
   // The same in two steps, of which the second needs no room on the disk; until then nothing has changed.
   Result<std::string> prepare_manifest(const StoreLock&, const std::string& name, const Manifest& manifest) const;
   Status publish_manifest(const StoreLock&, const std::string& name, const std::string& prepared) const;
