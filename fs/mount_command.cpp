@@ -22,6 +22,8 @@
 namespace branchfs {
 namespace {
 
+constexpr std::size_t kShownOfName = 80;  // of what is no branch's name
+
 struct FreeDeleter {
   void operator()(void* p) const { std::free(p); }
 };
@@ -205,7 +207,7 @@ Status check_mountpoint(const std::string& mountpoint, const std::string& store,
 
 int mount_command(const MountOptions& options) {
   const std::string verb =
-      "mount branch \"" + options.branch + "\" of " + options.store + " on " + options.mountpoint;
+      "mount branch \"" + options.branch.substr(0, kShownOfName) + "\" of " + options.store + " on " + options.mountpoint;
   Daemon daemon(options.foreground || options.fake);
   log_to_stderr(options.verbose);
   Session::block_signals();

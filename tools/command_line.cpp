@@ -36,7 +36,9 @@ std::string plain(std::string message) {
 }  // namespace
 
 std::function<std::string()> branch_object(std::shared_ptr<std::string> name) {
-  return [name = std::move(name)] { return fmt::format("branch \"{}\"", *name); };
+  constexpr std::size_t kLongestName = 63;
+  // Of what is no name, as much as tells which one it was.
+  return [name = std::move(name)] { return fmt::format("branch \"{}\"", name->size() > kLongestName ? name->substr(0, kLongestName) + "..." : *name); };
 }
 
 CommandLine::CommandLine(GlobalOptions& globals)

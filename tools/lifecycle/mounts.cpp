@@ -102,8 +102,13 @@ bool is_default_mountpoint(const Store& store, const std::string& dir) {
 
 Status make_mountpoint(const std::string& dir, bool chosen) {
   const ::mode_t mode = ::geteuid() == 0 ? 0755 : 0700;
-  BFS_TRY(pg::make_dirs(dir, mode));
-  return chosen ? Status() : check_own_directory(dir);
+  if (chosen) return pg::make_dirs(dir, mode);
+  // Each before the next is made below it: a link here would lead anywhere.
+  for (const std::string& place : {pg::parent_of(dir), dir}) {
+    BFS_TRY(pg::make_dirs(place, mode));
+    BFS_TRY(check_own_directory(place));
+  }
+  return {};
 }
 
 void remove_default_mountpoint(const Store& store, const std::string& dir) {

@@ -305,7 +305,7 @@ Result<std::string> prepare_runtime_dir(const std::string& preferred, const Iden
   const std::string base = short_base(user);
   if (preferred.size() <= kLongestSocketDir) {
     const std::string parent = parent_of(preferred);
-    BFS_TRY(parent == base ? make_short_base(base, user) : make_dirs(parent, 0755));
+    BFS_TRY(parent == base ? make_short_base(base, user) : make_dirs(parent, geteuid() == 0 ? 0711 : 0700));
     if (check_reachable(parent, user)) {
       BFS_TRY(make_private_dir(preferred, user));
       return preferred;
