@@ -73,6 +73,7 @@ class HookEnv final : public Env {
       return file_->truncate(size);
     }
     Status allocate(int mode, std::uint64_t at, std::uint64_t length) override {
+      BFS_TRY(env_.tell("allocate", path_));
       return file_->allocate(mode, at, length);
     }
     Result<struct ::stat> stat() override { return file_->stat(); }

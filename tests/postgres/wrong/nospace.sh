@@ -213,6 +213,62 @@ b reset deeper > /dev/null
 b verify --all > /dev/null
 say "reset: done"
 
+say "a limit on the size of files is an error like others"
+code=0
+(ulimit -f 512 && b import limited --pgdata "$cluster" --quiet) > /dev/null 2> "$work/err" || code=$?
+equal "$code $(wc -l < "$work/err")" "1 1" "import below ulimit -f: $(cat "$work/err")"
+grep -q "File too large.*ulimit" "$work/err" || fail "import below ulimit -f: $(cat "$work/err")"
+(ulimit -f 1024 && b mount open "$work/look" > /dev/null)
+head -c 4000000 /dev/zero > "$work/look/big" 2> /dev/null && fail "4 MB fitted into a limit of 1 MiB"
+echo small > "$work/look/small" && sync "$work/look/small" || fail "a small file after a large one that was refused"
+equal "$(sha256sum < "$work/look/kept")" "$kept" "a file beside the one that was refused"
+b umount open > /dev/null
+b gc > /dev/null
+b verify --all > /dev/null
+
+say "masking"
+cat > "$work/rules.json" << 'RULES'
+{"version": 1, "masking_rules": [{"schema_name": "*", "table_name": "*", "column_name": "*", "mask": "keep"},
+  {"schema_name": "public", "table_name": "people", "column_name": "email", "masking_function": "anon.fake_email()"}]}
+RULES
+b create crowd --from prod --start > /dev/null
+query crowd "CREATE TABLE people (id int primary key, email text); INSERT INTO people SELECT i, i || '@example.org' FROM generate_series(1, 20000) i"
+b stop crowd > /dev/null
+objects=$(store_objects)
+mask() { b create m --from crowd --anonymized "$work/rules.json" --quiet; }
+begin=$(date +%s%N)
+if mask > /dev/null 2> "$work/err"; then
+  took=$((($(date +%s%N) - begin) / 1000000))
+  b delete m > /dev/null
+  objects=$(store_objects)
+  leave 1000000
+  expect 1 "are free" mask
+  room
+  for ((i = 0; i < rounds; i++)); do
+    moment=$((RANDOM % took))
+    code=0
+    mask > /dev/null 2> "$work/err" & tool=$!
+    sleep "$((moment / 1000)).$(printf '%03d' $((moment % 1000)))"
+    leave 0
+    wait "$tool" || code=$?
+    room
+    if ((code == 0)); then
+      b delete m > /dev/null
+    else
+      equal "$code" 1 "masking on a disk that fills up after $moment ms: $(cat "$work/err")"
+      grep -qiE "no space|full" "$work/err" || fail "masking on a disk that fills up after $moment ms: $(cat "$work/err")"
+      ! b show m > /dev/null 2>&1 || fail "a branch that is not masked to the end"
+    fi
+    say "  full after $moment of $took ms: exit code $code, $(tail -n 1 "$work/err")"
+    b gc > /dev/null
+    equal "$(store_objects)" "$objects" "the store after masking on a disk that fills up"
+  done
+else
+  grep -q "no masking module" "$work/err" || fail "mask: $(cat "$work/err")"
+  say "  skipped: $(cat "$work/err")"
+fi
+b verify --all > /dev/null
+
 say "servers"
 b create dev --from prod > /dev/null
 for size in 0 65536 1000000 4000000 $(((RANDOM * 32768 + RANDOM) % 16000000)); do
@@ -276,7 +332,7 @@ b delete dev > "$work/out" 2>&1 || fail "delete of a branch with a server on a f
 b gc > "$work/out" 2>&1 || fail "gc on a full disk: $(cat "$work/out")"
 (($(free_bytes) > before + 20000000)) || fail "delete and gc freed $(($(free_bytes) - before)) bytes"
 room
-for name in deeper deep x twin open; do ! b show "$name" > /dev/null 2>&1 || b delete "$name" --recursive > /dev/null; done
+for name in deeper deep x twin open crowd; do ! b show "$name" > /dev/null 2>&1 || b delete "$name" --recursive > /dev/null; done
 b verify --all > /dev/null
 equal "$(bystanders)" "$originals" "the branches that nobody changed"
 equal "$(find "$BRANCHFS_STORE" -name '*.tmp')" "" "temporary files"

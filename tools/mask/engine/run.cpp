@@ -292,7 +292,7 @@ Status Run::check_space() const {
   if (::statvfs(branch_->store().dir().c_str(), &fs) != 0) return sys_error(branch_->store().dir());
   const std::uint64_t free = fs.f_bavail * fs.f_frsize;
   if (free >= needed) return {};
-  return Error{Kind::refused, ENOSPC,
+  return Error{Kind::failed, ENOSPC,
                fmt::format("masking writes about {}, and {} are free", format_bytes(needed), format_bytes(free)),
                "make room where the store is"};
 }
