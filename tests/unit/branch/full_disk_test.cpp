@@ -1,5 +1,5 @@
 // A disk without room: what fails leaves everything as it was, and what frees space needs none (P8).
-#include <utility>
+#include <atomic>
 
 #include "tests/unit/branch/support.h"
 
@@ -25,21 +25,26 @@ struct Filling {
     write(*branch, unsynced, 0, blocks('b', 3));
   }
 
-  // From the n-th call on that takes room nothing fits. Room that a journal has reserved stays.
+  // From the n-th call on that takes room nothing fits. Room that a journal has reserved stays. The thread that seals calls as well.
   void full_from(std::size_t n) {
-    env.hook = [this, n, seen = std::size_t{0}](const std::string& call, const std::string& path) mutable -> Status {
+    is_full_ = true;
+    env.hook = [this, n](const std::string& call, const std::string& path) -> Status {
+      if (!is_full_) return {};
       const bool takes_room = call == "allocate" || (call == "write" && (!path.ends_with("/journal") || !is_reserved_));
-      if (call == "allocate" && seen < n) is_reserved_ = true;
-      if (!takes_room || seen++ < n) return {};
+      if (call == "allocate" && seen_ < n) is_reserved_ = true;
+      if (!takes_room || seen_++ < n) return {};
       met_ = true;
       return sys_error(call + " " + path, ENOSPC);
     };
   }
+  void has_room() { is_full_ = false; }
   [[nodiscard]] bool met() const { return met_; }
 
  private:
-  bool is_reserved_ = false;
-  bool met_ = false;
+  std::atomic<std::size_t> seen_{0};
+  std::atomic<bool> is_full_{false};
+  std::atomic<bool> is_reserved_{false};
+  std::atomic<bool> met_{false};
 };
 
 TEST_CASE("a create that finds no room leaves its open parent writable, and says why", "[P8]") {
@@ -50,7 +55,7 @@ TEST_CASE("a create that finds no room leaves its open parent writable, and says
     const std::size_t deltas = must(disk.env.list(disk.store->deltas_dir())).size();
     disk.full_from(n);
     const Status forked = fork_live(**disk.store, *disk.branch, "main", "child");
-    disk.env.hook = {};
+    disk.has_room();
     if (!disk.met()) break;
     if (!forked) {
       ++refusals;
@@ -69,6 +74,24 @@ TEST_CASE("a create that finds no room leaves its open parent writable, and says
     CHECK(must(verify_store(**disk.store)).problems == 0);
   }
   CHECK(refusals >= 4);  // delta, manifest, room in the journal, the child's manifest
+}
+
+TEST_CASE("a mark that finds no room fails nobody", "[P2][P8]") {
+  Filling disk;
+  std::atomic<bool> is_full{true};
+  disk.env.hook = [&](const std::string& call, const std::string& path) -> Status {
+    const bool is_mark = call == "write" && path.find("/sealed") != std::string::npos;
+    return is_full && is_mark ? Status(sys_error(path, ENOSPC)) : Status{};
+  };
+  disk.store.fork_live(*disk.branch, "main", "child");
+  must(disk.branch->sync_all());
+  CHECK(!disk.branch->read_only());
+  write(*disk.branch, disk.unsynced, 0, blocks('c', 1));
+  must(disk.branch->sync(disk.unsynced, false));
+  is_full = false;
+  disk.branch.reset();
+  CHECK(read(disk.store, "main", "unsynced") == shape(blocks('c', 1) + blocks('b', 2)));
+  CHECK(read(disk.store, "child", "unsynced") == shape(blocks('b', 3)));
 }
 
 TEST_CASE("delete and gc work where not even a name fits into trash/", "[P8][P10]") {
