@@ -95,7 +95,8 @@ void Context::warn(const std::string& line) {
 }
 
 void Context::print_error(const std::string& action, const Error& error) {
-  std::string message = fmt::format("cannot {}: {}", action, error.what);
+  constexpr std::size_t kLongestAction = 160;  // of what somebody calls a branch, as much as tells what it was
+  std::string message = fmt::format("cannot {}{}: {}", action.substr(0, kLongestAction), action.size() > kLongestAction ? "..." : "", error.what);
   const std::string hint = hint_of(error);
   if (options.json) {
     err_ << dump_json({{"error",
