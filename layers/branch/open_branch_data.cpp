@@ -175,7 +175,10 @@ Result<Attr> OpenBranch::setattr(Ino ino, const SetAttr& change) {
     BFS_TRY(resize(*node, *change.size));
   }
   Attr& a = node->attr;
-  if (change.mode) a.mode = (a.mode & S_IFMT) | (*change.mode & ~static_cast<std::uint32_t>(S_IFMT));
+  if (change.mode) {  // atomic, because Node::type() reads it without the lock
+    const std::uint32_t mode = (a.mode & S_IFMT) | (*change.mode & ~static_cast<std::uint32_t>(S_IFMT));
+    std::atomic_ref(a.mode).store(mode, std::memory_order_relaxed);
+  }
   if (change.uid) a.uid = *change.uid;
   if (change.gid) a.gid = *change.gid;
   if (change.atime) a.atime = *change.atime;

@@ -318,7 +318,7 @@ Status OpenBranch::rename(Ino parent, std::string_view name, Ino new_parent, std
 
 Result<std::string> OpenBranch::readlink(Ino ino) {
   BFS_ASSIGN(NodePtr node, need(ino));
-  if ((node->attr.mode & S_IFMT) != S_IFLNK) return posix_error(EINVAL);
+  if (node->type() != S_IFLNK) return posix_error(EINVAL);
   return node->symlink;
 }
 
@@ -334,6 +334,7 @@ Result<std::vector<NameEntry>> OpenBranch::list(Ino ino) {
 }
 
 Result<Ino> OpenBranch::parent_of(Ino ino) {
+  std::shared_lock names(names_mutex_);
   BFS_ASSIGN(NodePtr dir, need_dir(ino));
   return ino == kRootIno || dir->parent == kNoIno ? kRootIno : dir->parent;
 }

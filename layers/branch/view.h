@@ -79,8 +79,12 @@ struct Node {
   Ino parent;
   bool in_base = false;
 
-  [[nodiscard]] bool is_dir() const { return (attr.mode & S_IFMT) == S_IFDIR; }
-  [[nodiscard]] bool is_regular() const { return (attr.mode & S_IFMT) == S_IFREG; }
+  // Without the lock: the type never changes once others can see the node. The permissions beside it do (OpenBranch::setattr).
+  [[nodiscard]] std::uint32_t type() const {
+    return std::atomic_ref(const_cast<std::uint32_t&>(attr.mode)).load(std::memory_order_relaxed) & S_IFMT;
+  }
+  [[nodiscard]] bool is_dir() const { return type() == S_IFDIR; }
+  [[nodiscard]] bool is_regular() const { return type() == S_IFREG; }
 };
 using NodePtr = std::shared_ptr<Node>;
 

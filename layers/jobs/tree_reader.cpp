@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "layers/jobs/data_ranges.h"
 #include "layers/jobs/steady.h"
@@ -32,6 +33,7 @@ Status TreeReader::entries(const std::function<Status(const Entry&)>& visit) {
   BFS_ASSIGN(NodePtr root, node(kRootIno));
   BFS_TRY(visit({"", root->attr, ""}));
   std::vector<Dir> todo{{kRootIno, ""}};
+  std::unordered_set<Ino> seen{kRootIno};
   while (!todo.empty()) {
     const Dir dir = std::move(todo.back());
     todo.pop_back();
@@ -40,7 +42,12 @@ Status TreeReader::entries(const std::function<Status(const Entry&)>& visit) {
       BFS_ASSIGN(NodePtr child, node(value.ino));
       std::string path = dir.path.empty() ? std::string(name) : dir.path + "/" + std::string(name);
       BFS_TRY(visit({path, child->attr, child->symlink}));
-      if (child->is_dir()) todo.push_back({value.ino, std::move(path)});
+      if (!child->is_dir()) return {};
+      // A second name would make a loop, or as many paths as there are ways.
+      if (!seen.insert(value.ino).second) {
+        return make_error(Kind::damaged, fmt::format("directory inode {} has a second name", value.ino.v));
+      }
+      todo.push_back({value.ino, std::move(path)});
       return {};
     };
     BFS_TRY(view_->for_each_name(*parent, each_name));

@@ -11,12 +11,24 @@ namespace {
 
 constexpr std::string_view kMagic = "branchfs-manifest 1 ";
 constexpr std::size_t kMaxStack = 100'000;
+constexpr int kMaxDepth = 64;  // copying and writing JSON take stack for each level
 
 std::string digest(std::string_view body) {
   return fmt::format("{:016x}", checksum(std::as_bytes(std::span(body.data(), body.size()))));
 }
 
 Error bad(std::string_view why) { return make_error(Kind::damaged, fmt::format("the manifest {}", why)); }
+
+// Not an object: malformed, or nested too deep.
+nlohmann::json parse(std::string_view body) {
+  bool too_deep = false;
+  const auto keep = [&](int depth, nlohmann::json::parse_event_t, nlohmann::json&) {
+    too_deep = too_deep || depth > kMaxDepth;
+    return !too_deep;
+  };
+  auto parsed = nlohmann::json::parse(body, keep, false);
+  return too_deep ? nlohmann::json() : parsed;
+}
 
 Result<ObjectId> id_field(const nlohmann::json& j, const char* key, bool required) {
   std::string text = j.value(key, std::string());
@@ -56,7 +68,7 @@ Result<Manifest> Manifest::decode(std::string_view bytes) {
     return bad("does not match its checksum");
   }
   // Parsing with exceptions off, reading fields with them on: a wrong type is damage like any other.
-  nlohmann::json j = nlohmann::json::parse(body, nullptr, false);
+  nlohmann::json j = parse(body);
   if (!j.is_object()) return bad("is not a JSON object");
   try {
     Manifest m;

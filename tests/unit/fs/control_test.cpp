@@ -185,7 +185,7 @@ TEST_CASE("a peer that trickles does not get more time for each byte") {
     });
     const int fd = raw_connect(dir.path);
     for (int i = 0; i < 12; ++i) {
-      static_cast<void>(::send(fd, "\x20\0\0\0aaaaaaaaaaaa" + i, 1, MSG_NOSIGNAL));
+      static_cast<void>(::send(fd, &"\x20\0\0\0aaaaaaaaaaaa"[i], 1, MSG_NOSIGNAL));
       ::usleep(50000);
     }
     ::close(fd);

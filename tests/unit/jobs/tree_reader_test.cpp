@@ -1,6 +1,7 @@
 // What a job sees of a branch without opening it: names, where the blocks lie, the bytes.
 #include "layers/jobs/tree_reader.h"
 
+#include <dirent.h>
 #include <linux/falloc.h>
 
 #include "tests/unit/jobs/support.h"
@@ -64,6 +65,28 @@ TEST_CASE("a tree reader tells which element holds which block, and where there 
   std::string read(kBlockSize, '\0');
   must(reader->read(ino, 2 * kBlockSize, std::as_writable_bytes(std::span(read))));
   CHECK(read == text(2, kBlockSize));
+}
+
+TEST_CASE("a tree reader ends on directories that name each other") {
+  ScratchStore store;
+  store.make_root("loop");
+  const ObjectId id = must(store->read_manifest("loop")).stack.front();
+  {
+    auto delta = must(Delta::open(posix_env(), store->delta_dir(id), id, true, [](const Edit&, bool) { return Status{}; }));
+    Edit edit;
+    InodeItem dir;
+    dir.attr.ino = Ino{2};
+    dir.attr.mode = S_IFDIR | 0700;
+    dir.attr.nlink = 2;
+    edit.inodes.push_back(dir);
+    edit.names.push_back({kRootIno, "below", Ino{2}, DT_DIR});
+    edit.names.push_back({Ino{2}, "above", kRootIno, DT_DIR});
+    must(delta->journal().sync(delta->append(edit)));
+  }
+  auto reader = must(TreeReader::open(*store, "loop"));
+  const Status listed = reader->entries([](const TreeReader::Entry&) { return Status{}; });
+  REQUIRE_FALSE(listed);
+  CHECK(listed.error().kind == Kind::damaged);
 }
 
 TEST_CASE("a tree reader opens a branch in any state, and only one that is there") {
