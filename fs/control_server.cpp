@@ -12,6 +12,7 @@
 #include <array>
 #include <fstream>
 
+#include "layers/io/env.h"
 #include "layers/store/control.h"
 
 namespace branchfs {
@@ -166,10 +167,11 @@ nlohmann::json ControlServer::status() {
 
 Result<nlohmann::json> ControlServer::freeze(const std::string& name) {
   if (name.empty()) return make_error(Kind::usage, "freeze needs the branch's name");
-  // The proof that Branch::freeze asks for holds no file here: the caller, in another process, holds the
+  // The proof that Branch::freeze asks for is not locked here: the caller, in another process, holds the
   // store lock for as long as it waits for this answer. Taking it here would wait for the caller, who waits
   // for us.
-  const StoreLock held_by_caller(nullptr);
+  BFS_ASSIGN(auto lock_file, posix_env().open(facts_.store + "/lock", O_RDWR));
+  const StoreLock held_by_caller(std::move(lock_file));
   BFS_ASSIGN(const Frozen frozen, branch_.freeze(held_by_caller, name));
   nlohmann::json stack = nlohmann::json::array();
   for (const ObjectId& id : frozen.stack) stack.push_back(id.hex());
