@@ -30,22 +30,25 @@ refused() {
   checks=$((checks + 1))
 }
 
+# All the names where most of them arrive, some of them everywhere else.
 for name in "${names[@]}"; do
   refused "$name" b create "$name" --from prod
   refused "$name" b create x --from "$name"
   refused "$name" b import "$name" --initdb
-  for command in show delete protect reset mount umount start stop restart url psql logs du pack compact verify status; do
-    refused "$name" b "$command" "$name"
-  done
   refused "$name" b rename prod "$name"
-  refused "$name" b rename "$name" x
-  refused "$name" b expire "$name" --ttl 1h
-  refused "$name" b run --from "$name" -- true
-  refused "$name" b mask check "$name" "$work/rules.json"
   case $name in
     *,*) ;; # where mount(8) takes it apart
     *) refused "$name" "$MOUNT_BRANCHFS" "$BRANCHFS_STORE" "$work/at" -o "branch=$name" ;;
   esac
+done
+for name in ../store $'a\nb' $'\e[2Ja' 'a$(id)' "$kilobytes"; do
+  for command in show delete protect reset mount umount start stop restart url psql logs du pack compact verify status; do
+    refused "$name" b "$command" "$name"
+  done
+  refused "$name" b rename "$name" x
+  refused "$name" b expire "$name" --ttl 1h
+  refused "$name" b run --from "$name" -- true
+  refused "$name" b mask check "$name" "$work/rules.json"
 done
 # What looks like an option is one, or none that is known.
 for name in -x --recursive=1 -- --; do

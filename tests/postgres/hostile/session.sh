@@ -38,7 +38,7 @@ before=$(listeners)
 b init > /dev/null
 b import prod --pgdata "$cluster" --quiet > /dev/null
 b create dev --from prod --start > /dev/null
-query dev "CREATE TABLE people (id int primary key, name text, email text); INSERT INTO people SELECT i, 'name ' || i, i || '@example.org' FROM generate_series(1, 100) i"
+query dev "CREATE TABLE people (id int primary key, name text, email text); INSERT INTO people SELECT i, 'name ' || md5('n' || i), md5(i::text) || '@corp.test' FROM generate_series(1, 100) i"
 b stop dev > /dev/null
 printf 'SECRETKEYSECRETKEYSECRETKEYSECRE' > "$work/key"
 chmod 600 "$work/key"
@@ -97,9 +97,9 @@ kill "$watcher" && wait "$watcher" 2> /dev/null || true
 (($(wc -l < "$work/ps") > 100)) || fail "ps was not watched"
 for secret in "$password" SECRETKEYSECRETKEY; do
   if grep -F -- "$secret" "$work/ps" | grep -vF "postgresql://" | head -n 3 | grep .; then fail "ps shows a secret"; fi
-  if grep -rlF -- "$secret" "$BRANCHFS_STORE" --exclude=password 2> /dev/null | grep .; then fail "the store has a secret in the clear"; fi
+  if grep -rlF --exclude=password -e "$secret" "$BRANCHFS_STORE"; then fail "the store has a secret in the clear"; fi
   runtime=$(field dev socket_dir)
-  if [[ -n $runtime ]] && grep -rlF -- "$secret" "$runtime" 2> /dev/null | grep .; then fail "a log has a secret in the clear"; fi
+  if [[ -n $runtime ]] && grep -rlF -e "$secret" "$runtime"; then fail "a log has a secret in the clear"; fi
   ! grep -qF -- "$secret" "$work/status" "$work/logs" || fail "status or logs show a secret"
 done
 
@@ -128,8 +128,9 @@ if ((EUID == 0)); then
   chmod 711 "$BRANCHFS_STORE" "$BRANCHFS_STORE/branches" "$BRANCHFS_STORE/branches/other"
   chmod 666 "$control"
   for op in status unmount sync; do
-    reply=$(setpriv --reuid nobody --clear-groups perl -e "$ask" "$control" "{\"op\":\"$op\"}")
-    [[ $reply == *'"ok":false'*'from user'* ]] || fail "nobody may $op: $reply"
+    # The answer, or a connection that is closed at once.
+    reply=$(setpriv --reuid nobody --clear-groups perl -e "$ask" "$control" "{\"op\":\"$op\"}" 2> /dev/null || true)
+    [[ $reply != *'"ok":true'* && $reply != connect:* ]] || fail "nobody may $op: $reply"
   done
   equal "$(field other state)" mounted "after another user asked to unmount"
   chmod 700 "$BRANCHFS_STORE" "$BRANCHFS_STORE/branches" "$BRANCHFS_STORE/branches/other"

@@ -232,7 +232,7 @@ cat > "$work/rules.json" << 'RULES'
   {"schema_name": "public", "table_name": "people", "column_name": "email", "masking_function": "anon.fake_email()"}]}
 RULES
 b create crowd --from prod --start > /dev/null
-query crowd "CREATE TABLE people (id int primary key, email text); INSERT INTO people SELECT i, i || '@example.org' FROM generate_series(1, 20000) i"
+query crowd "CREATE TABLE people (id int primary key, email text); INSERT INTO people SELECT i, md5(i::text) || '@corp.test' FROM generate_series(1, 20000) i"
 b stop crowd > /dev/null
 objects=$(store_objects)
 mask() { b create m --from crowd --anonymized "$work/rules.json" --quiet; }

@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <sys/stat.h>
+
 #include <filesystem>
 #include <string_view>
 
@@ -65,6 +67,14 @@ std::string create_function(std::string_view name, std::string_view arguments, s
   return sql + literal(symbol) + ";\n";
 }
 
+// The server runs what it loads: above a program in /tmp anybody could have put a module.
+bool belongs_to(const std::filesystem::path& program, const std::filesystem::path& module) {
+  struct ::stat ours {};
+  struct ::stat st {};
+  return ::stat(program.c_str(), &ours) == 0 && ::stat(module.c_str(), &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & S_IWOTH) == 0 &&
+         (st.st_uid == 0 || st.st_uid == ours.st_uid);
+}
+
 }  // namespace
 
 Result<std::string> find_module(int major) {
@@ -77,7 +87,7 @@ Result<std::string> find_module(int major) {
   for (int depth = 0; depth < 5; ++depth, directory = directory.parent_path()) {
     for (const auto& path : {directory / ("tools/mask/module/branchfs_mask-" + number + ".so"),
                              directory / "lib/branchfs" / number / "branchfs_mask.so"}) {
-      if (std::filesystem::is_regular_file(path, error)) return path.string();
+      if (belongs_to(program, path)) return path.string();
     }
   }
   return make_error(Kind::not_found, "no masking module for PostgreSQL " + number + " was built",
