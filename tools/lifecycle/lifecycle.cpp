@@ -134,15 +134,6 @@ bool turned_read_only(const Store& store, const std::string& name) {
   return mount_says(store, name, "read_only", false);
 }
 
-// Why a server did not start on a branch that could not store a write: the server itself met only what follows from that.
-Error lost_write(const Store& store, const Error& said) {
-  constexpr std::uint64_t kWalSegment = 16U << 20U;
-  const auto space = store.env().space(store.dir());
-  const bool full = space && space->f_bavail * space->f_frsize < kWalSegment;
-  if (!full) return Error(said).context("a write could not be stored (branchfs logs --mount says why)");
-  return Error{Kind::failed, ENOSPC, "a write could not be stored, no space left in " + store.dir(), {}};
-}
-
 // One that does not answer may.
 bool keeps_writes(const Store& store, const std::string& name) {
   return mount_says(store, name, "cache", std::string("writeback")) == "writeback";
@@ -163,6 +154,14 @@ Status unmount_when_quiet(const std::string& mountpoint, bool urgent) {
 }
 
 }  // namespace
+
+Error explain_full_disk(const Store& store, Error said) {
+  constexpr std::uint64_t kWalSegment = 16U << 20U;
+  const auto space = store.env().space(store.dir());
+  const bool is_full = space && space->f_bavail * space->f_frsize < kWalSegment;
+  if (!is_full || said.kind != Kind::failed || means_full(said.sys)) return said;
+  return Error{Kind::failed, ENOSPC, fmt::format("no space left in {}: {}", store.dir(), said.what), {}};
+}
 
 const char* BranchState::word() const {
   if (mount == MountState::stale) return "stale";
@@ -303,7 +302,9 @@ Result<pg::Access> ensure_started(Store& store, const OperationLock& lock, const
     BFS_ASSIGN(mountpoint, ensure_mounted(store, lock, mount));
   }
   auto access = start_on(store, branch, mountpoint, request, warn);
-  if (!access && turned_read_only(store, branch.name)) access = lost_write(store, access.error());
+  if (!access && turned_read_only(store, branch.name)) {
+    access = explain_full_disk(store, Error(access.error()).context("a write could not be stored (branchfs logs --mount says why)"));
+  }
   if (!access && before.mount != MountState::mounted) ignore(ensure_unmounted(store, lock, true));
   return access;
 }

@@ -43,6 +43,9 @@ struct BranchState {
   [[nodiscard]] const char* word() const;
 };
 
+// What a server or its client says when the store's disk is full is only what follows from that: then this says it first.
+Error explain_full_disk(const Store& store, Error said);
+
 Result<BranchState> observe(const Store& store, const BranchInfo& branch);
 
 struct MountRequest {

@@ -215,7 +215,7 @@ say "reset: done"
 
 say "a limit on the size of files is an error like others"
 code=0
-(ulimit -f 512 && b import limited --pgdata "$cluster" --quiet) > /dev/null 2> "$work/err" || code=$?
+(ulimit -f 16 && b import limited --pgdata "$cluster" --quiet) > /dev/null 2> "$work/err" || code=$?
 equal "$code $(wc -l < "$work/err")" "1 1" "import below ulimit -f: $(cat "$work/err")"
 grep -q "File too large.*ulimit" "$work/err" || fail "import below ulimit -f: $(cat "$work/err")"
 (ulimit -f 1024 && b mount open "$work/look" > /dev/null)

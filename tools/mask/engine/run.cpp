@@ -540,12 +540,18 @@ Result<std::unique_ptr<Run>> begin_look(const Surroundings& around, const std::s
 
 Result<Manifest> mask_sealed(const Surroundings& around, std::unique_ptr<SealedBranch> branch, const Rules& rules, Key key) {
   Run run(around, std::move(branch), rules, std::move(key));
-  BFS_TRY(run.open());
-  BFS_TRY(run.plan());
-  BFS_TRY(report_findings(run.findings(), around.warn));
-  BFS_TRY(run.mask());
-  BFS_ASSIGN(const nlohmann::json certificate, run.close_and_prove());
-  return run.finish(certificate);
+  const auto steps = [&]() -> Result<Manifest> {
+    BFS_TRY(run.open());
+    BFS_TRY(run.plan());
+    BFS_TRY(report_findings(run.findings(), around.warn));
+    BFS_TRY(run.mask());
+    BFS_ASSIGN(const nlohmann::json certificate, run.close_and_prove());
+    return run.finish(certificate);
+  };
+  auto masked = steps();
+  // Looked at before the branch goes, which makes room.
+  if (!masked) return explain_full_disk(*around.store, std::move(masked).error());
+  return masked;
 }
 
 }  // namespace
