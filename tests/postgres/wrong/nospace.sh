@@ -14,7 +14,7 @@ fi
 disk=$DISK
 seed=${BRANCHFS_SEED:-$RANDOM}
 RANDOM=$seed
-rounds=${BRANCHFS_ROUNDS:-3}
+rounds=${BRANCHFS_ROUNDS:-2}
 b() { "$BRANCHFS" "$@"; }
 
 # Few inodes, so that running out of them takes no time.
