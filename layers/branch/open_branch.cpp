@@ -20,7 +20,6 @@ Result<std::unique_ptr<Branch>> Branch::open(std::shared_ptr<Store> store, const
   }
   LockMode mode = options.mode == OpenMode::read_write ? LockMode::exclusive : LockMode::shared;
   BFS_ASSIGN(BranchLock lock, store->lock_branch(name, mode));
-  if (options.mode == OpenMode::read_write) BFS_TRY(lock.describe_holder(options.holder));
   auto branch = std::make_unique<OpenBranch>(std::move(store), name, std::move(options), std::move(lock));
   BFS_TRY(branch->start());
   return std::unique_ptr<Branch>(std::move(branch));
@@ -32,7 +31,13 @@ OpenBranch::OpenBranch(std::shared_ptr<Store> store, std::string name, BranchOpt
 Status OpenBranch::start() {
   bool write = options_.mode == OpenMode::read_write;
   read_only_ = !write;
-  if (write) BFS_TRY(make_open_delta());
+  bool was_left = false;
+  if (write) {
+    BFS_ASSIGN(was_left, lock_.is_described());
+    BFS_TRY(lock_.describe_holder(options_.holder));
+    BFS_TRY(make_open_delta());
+    BFS_TRY(store_->settle());  // syncs are going to be acknowledged that rely on what the manifest says
+  }
   // Read again: only now is the lock ours, and a create from this branch may have frozen its delta just before.
   BFS_ASSIGN(Manifest manifest, store_->read_manifest(name_));
   BFS_ASSIGN(view_, View::open(store_, manifest.stack, manifest.delta, write));
@@ -41,6 +46,7 @@ Status OpenBranch::start() {
   if (!root || !root->is_dir()) return make_error(Kind::damaged, fmt::format("branch \"{}\" has no root", name_));
   if (!write) return {};
   current_ = view_->delta_count() - 1;
+  if (was_left) inherited_ = current_.load();
   BFS_TRY(recover());
   for (std::size_t i = 0; i < current_; ++i) {
     if (!view_->delta(i).sealed()) to_seal_.push_back(i);
@@ -105,7 +111,9 @@ OpenBranch::~OpenBranch() {
   if (options_.mode != OpenMode::read_write || !view_ || current_ == kNoDelta) return;
   if (Status synced = sync_all(); !synced) {
     spdlog::error("branch {}: closing: {}", name_, synced.error().what);
+    return;
   }
+  if (Status forgotten = lock_.forget_holder(); !forgotten) spdlog::error("branch {}: closing: {}", name_, forgotten.error().what);
 }
 
 void OpenBranch::flusher() {

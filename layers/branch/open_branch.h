@@ -128,6 +128,7 @@ class OpenBranch final : public Branch {
   void tell_unsynced(Node& node);
   Status wait_for_manifest();
   Status process_removals();
+  Status sync_inherited();
   void seal_later(std::size_t index);
   void sealer();
   Status seal_frozen(std::size_t index);
@@ -170,6 +171,8 @@ class OpenBranch final : public Branch {
   std::condition_variable manifest_changed_;
   bool manifest_pending_ = false;  // memory points at the new delta, the manifest does not yet
   std::atomic<std::size_t> older_synced_{0};  // deltas below this number have durable journals
+  // The delta into which a process wrote that ended without closing it, until all that it wrote is durable; else kNoDelta.
+  std::atomic<std::size_t> inherited_{kNoDelta};
 
   mutable std::mutex pause_mutex_;
   FreezePause pause_;

@@ -237,6 +237,10 @@ Status OpenBranch::shrink_shadow(Node& node, std::uint64_t size) {
   edit.inodes.push_back(state_of(node));
   edit.cuts.push_back({node.attr.ino, from});
   JournalPosition position = record(edit);
+  if (node.unsynced_told) {  // a cut takes back what was told: the process may be killed as well after this as before
+    node.unsynced_told = false;
+    tell_unsynced(node);
+  }
   if (!had_own || !file) return {};
   // The cut must be durable before the blocks go: a crash would otherwise bring the old size back with zeros in it.
   Status synced = open_delta().journal().sync(position);

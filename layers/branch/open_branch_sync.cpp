@@ -277,9 +277,23 @@ Status OpenBranch::sync_data_of(std::span<const NodePtr> nodes) {
   return done;
 }
 
+// Data that a killed process wrote is known to nobody but the host.
+Status OpenBranch::sync_inherited() {
+  const std::size_t inherited = inherited_.load();
+  if (inherited == kNoDelta) return {};
+  Status synced = view_->delta(inherited).make_durable();
+  if (!synced && synced.error().sys != ENOENT) {  // ENOENT: packed and collected meanwhile
+    fail(synced.error());
+    return synced;
+  }
+  inherited_.store(kNoDelta);
+  return {};
+}
+
 Status OpenBranch::sync_all() {
   if (options_.mode != OpenMode::read_write) return {};
   BFS_TRY(writable());
+  BFS_TRY(sync_inherited());
   const std::vector<NodePtr> nodes = take_dirty();
   constexpr std::size_t kAtOnce = 64;  // descriptors
   for (std::span<const NodePtr> rest(nodes); !rest.empty();) {

@@ -36,8 +36,16 @@ Status View::apply_inode(const InodeItem& item, std::size_t index, bool unsynced
   std::uint64_t size = found->attr.size;
   found->attr = item.attr;
   found->symlink = item.symlink;
-  if (!unsynced) found->journaled_size = item.attr.size;
+  if (unsynced) {
+    found->told_size = item.attr.size;
+    found->told_in = index;
+  } else {
+    found->journaled_size = item.attr.size;
+    // States leave out what was not synced; only a cut makes a file shorter.
+    if (found->told_in == index) found->attr.size = std::max(item.attr.size, found->told_size);
+  }
   if (!found->is_regular()) return {};
+  if (item.owned) found->told_in = kNoDelta;
   if (item.owned && found->owner != index) set_owned(*found, index);
   if (!item.owned && found->owner == index) found->owner = kNoDelta;  // an empty file that blocks were shared into
   if (found->owner == index) found->attr.size = std::max(size, item.attr.size);  // settled after replay
@@ -102,6 +110,10 @@ Status View::resolve_clone(CloneRef& ref) {
 }
 
 Status View::apply(const Edit& edit, std::size_t index, bool unsynced) {
+  for (const CutItem& item : edit.cuts) {
+    BFS_ASSIGN(NodePtr found, node_to_change(item.ino));
+    if (found) found->told_in = kNoDelta;
+  }
   for (const InodeItem& item : edit.inodes) BFS_TRY(apply_inode(item, index, unsynced));
   for (const CutItem& item : edit.cuts) {
     BFS_ASSIGN(NodePtr found, node_to_change(item.ino));

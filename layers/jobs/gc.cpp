@@ -23,7 +23,8 @@ class Collector {
     // That look may meet what a delete or reset takes away at the same time, so its errors say nothing.
     ignore(in_background([&] { return find_reached(); }));
     {
-      BFS_ASSIGN(StoreLock lock, store_.lock());
+      BFS_ASSIGN(const StoreLock lock, store_.lock());
+      lock_ = &lock;
       BFS_TRY(find_reached());
       BFS_TRY(layers());
       BFS_TRY(deltas());
@@ -50,6 +51,7 @@ class Collector {
   Env& env_;
   Reach reach_;
   ObjectSet reached_;
+  const StoreLock* lock_ = nullptr;  // while it is held
   bool is_settled_ = false;
   GcReport report_;
 };
@@ -73,12 +75,7 @@ Status Collector::find_reached() {
 
 Status Collector::settle() {
   if (is_settled_) return {};
-  BFS_TRY(env_.sync_dir(store_.branches_dir()));
-  BFS_ASSIGN(auto items, env_.list(store_.branches_dir()));
-  for (const DirItem& item : items) {
-    Status synced = env_.sync_dir(store_.branches_dir() + "/" + item.name);
-    if (!synced && synced.error().sys != ENOTDIR) return synced;  // a file here is nobody's branch
-  }
+  BFS_TRY(store_.settle(*lock_));
   BFS_TRY(env_.sync_dir(store_.layers_dir()));
   is_settled_ = true;
   return {};

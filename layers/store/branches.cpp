@@ -114,8 +114,12 @@ Status publish(Store& store, const StoreLock& lock, const std::string& name, con
   BFS_TRY(make_branch_dir(store, name));
   // Made now: deleting the branch takes this lock, and must work where there is no room for a new file.
   auto made = store.env().open(store.branch_dir(name) + "/lock", O_RDWR | O_CREAT, 0600);
-  Status written = made ? store.write_manifest(lock, name, manifest) : Status(std::move(made).error());
-  if (written) written = store.env().sync_dir(store.branches_dir());
+  Status written = made ? store.change(lock,
+                                       [&]() -> Status {
+                                         BFS_TRY(store.write_manifest(lock, name, manifest));
+                                         return store.env().sync_dir(store.branches_dir());
+                                       })
+                        : Status(std::move(made).error());
   if (!written) ignore(store.remove_in_place(store.branch_dir(name)));  // the first error is the one to report
   return written;
 }
@@ -127,7 +131,8 @@ Status require_free(Store& store, const std::string& name) {
 }
 
 // Deltas of `manifest` that no other branch names go to trash. Its layers stay for gc, which knows dependencies.
-Status trash_exclusive_deltas(Store& store, const Manifest& manifest) {
+Status trash_exclusive_deltas(Store& store, const StoreLock& lock, const Manifest& manifest) {
+  BFS_TRY(store.settle(lock));
   bool all_readable = true;
   BFS_ASSIGN(auto all, store.list([&](const std::string&, const Error&) { all_readable = false; }));
   if (!all_readable) return {};  // nobody can say what the damaged branch needs
@@ -186,11 +191,13 @@ Status rename_branch(Store& store, const std::string& from, const std::string& t
   BFS_TRY(require_ready(from, manifest));
   BFS_TRY(require_free(store, to));
   if (store.env().exists(store.branch_dir(to))) BFS_TRY(store.trash(store.branch_dir(to)));  // a crashed create's
-  // In between both names hold.
-  BFS_TRY(store.write_manifest(lock, to, manifest, from));
-  BFS_TRY(store.env().rename(store.branch_dir(from), store.branch_dir(to), 1U /* RENAME_NOREPLACE */));
-  BFS_TRY(store.env().sync_dir(store.branches_dir()));
-  return store.write_manifest(lock, to, manifest);
+  return store.change(lock, [&]() -> Status {
+    // In between both names hold.
+    BFS_TRY(store.write_manifest(lock, to, manifest, from));
+    BFS_TRY(store.env().rename(store.branch_dir(from), store.branch_dir(to), 1U /* RENAME_NOREPLACE */));
+    BFS_TRY(store.env().sync_dir(store.branches_dir()));
+    return store.write_manifest(lock, to, manifest);
+  });
 }
 
 std::vector<std::string> children_of(const std::vector<BranchInfo>& all, ObjectId id) {
@@ -216,9 +223,12 @@ Status delete_branch(Store& store, const std::string& name, bool ignore_protecti
                         "delete them first, or use --recursive");
     }
     BFS_ASSIGN(BranchLock held, store.lock_branch(name, LockMode::exclusive));
-    BFS_TRY(store.trash(store.branch_dir(name)));
-    BFS_TRY(store.env().sync_dir(store.branches_dir()));
-    BFS_TRY(trash_exclusive_deltas(store, manifest));
+    const Status gone = store.change(lock, [&]() -> Status {
+      BFS_TRY(store.trash(store.branch_dir(name)));
+      return store.env().sync_dir(store.branches_dir());
+    });
+    BFS_TRY(gone);
+    BFS_TRY(trash_exclusive_deltas(store, lock, manifest));
   }
   return store.empty_trash();
 }
@@ -232,7 +242,7 @@ Status move_head(Store& store, const StoreLock& lock, const std::string& name, M
   std::erase_if(before.stack, [&](ObjectId id) {
     return std::find(manifest.stack.begin(), manifest.stack.end(), id) != manifest.stack.end();
   });
-  return trash_exclusive_deltas(store, before);
+  return trash_exclusive_deltas(store, lock, before);
 }
 
 }  // namespace

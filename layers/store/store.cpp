@@ -48,6 +48,12 @@ Result<ObjectId> read_store_file(std::string_view text, const std::string& dir) 
   return ObjectId::parse(j["id"].get<std::string>());
 }
 
+Manifest as_of(Manifest manifest, const std::string& name, const std::string& renamed_from) {
+  manifest.name = name;
+  manifest.renamed_from = renamed_from;
+  return manifest;
+}
+
 // In a user namespace that does not map everybody, files of the system appear as nobody's.
 bool sees_all_users() {
   std::ifstream map("/proc/self/uid_map");
@@ -55,12 +61,6 @@ bool sees_all_users() {
   std::uint64_t outside = 0;
   std::uint64_t count = 0;
   return (map >> first >> outside >> count) && count >= UINT32_MAX;
-}
-
-Manifest as_of(Manifest manifest, const std::string& name, const std::string& renamed_from) {
-  manifest.name = name;
-  manifest.renamed_from = renamed_from;
-  return manifest;
 }
 
 // Whoever can replace the store, or one of its directories, decides what the owner's commands do: as root, what root does.
@@ -125,9 +125,16 @@ Status check_branch_name(std::string_view name) {
 
 Status BranchLock::describe_holder(const nlohmann::json& holder) {
   std::string text = holder.dump() + "\n";
-  BFS_TRY(file_->truncate(0));
-  return file_->write_at(std::as_bytes(std::span(text)), 0);
+  BFS_TRY(file_->write_at(std::as_bytes(std::span(text)), 0));
+  return file_->truncate(text.size());  // never empty in between
 }
+
+Result<bool> BranchLock::is_described() const {
+  BFS_ASSIGN(const struct ::stat st, file_->stat());
+  return st.st_size > 0;
+}
+
+Status BranchLock::forget_holder() { return file_->truncate(0); }
 
 Store::Store(Env& env, std::string dir, ObjectId id) : env_(env), dir_(std::move(dir)), id_(id) {
   layers_ = std::make_unique<LayerSet>(env, [this](ObjectId layer) { return layer_path(layer); });
@@ -244,19 +251,53 @@ Result<Manifest> Store::read_manifest(const std::string& name) const {
   return manifest;
 }
 
-Status Store::write_manifest(const StoreLock&, const std::string& name, const Manifest& manifest,
+Status Store::write_manifest(const StoreLock& lock, const std::string& name, const Manifest& manifest,
                              const std::string& renamed_from) const {
   const std::string& dir = renamed_from.empty() ? name : renamed_from;
-  return env_.replace_file(branch_dir(dir) + "/manifest", as_of(manifest, name, renamed_from).encode());
+  return change(lock, [&] { return env_.replace_file(branch_dir(dir) + "/manifest", as_of(manifest, name, renamed_from).encode()); });
 }
 
 Result<std::string> Store::prepare_manifest(const StoreLock&, const std::string& name, const Manifest& manifest) const {
   return env_.prepare_file(branch_dir(name) + "/manifest", as_of(manifest, name, {}).encode());
 }
 
-Status Store::publish_manifest(const StoreLock&, const std::string& name, const std::string& prepared) const {
-  BFS_TRY(env_.rename(prepared, branch_dir(name) + "/manifest"));
-  return env_.sync_dir(branch_dir(name));
+Status Store::publish_manifest(const StoreLock& lock, const std::string& name, const std::string& prepared) const {
+  return change(lock, [&]() -> Status {
+    BFS_TRY(env_.rename(prepared, branch_dir(name) + "/manifest"));
+    return env_.sync_dir(branch_dir(name));
+  });
+}
+
+// The mark of an incomplete change is the size of the lock's file: setting it takes no room on a full disk. It need not be durable, since
+// only a machine that goes on can show names that are not. Changes may be nested; the outermost one takes the mark away.
+Status Store::change(const StoreLock& lock, const std::function<Status()>& change) const {
+  if (lock.changing_) return change();
+  BFS_TRY(settle(lock));
+  BFS_TRY(lock.file_->truncate(1));
+  lock.changing_ = true;
+  const Status done = change();
+  lock.changing_ = false;
+  BFS_TRY(done);
+  return lock.file_->truncate(0);
+}
+
+Status Store::settle() const {
+  BFS_ASSIGN(const struct ::stat st, env_.stat(dir_ + "/lock"));
+  if (st.st_size == 0) return {};
+  BFS_ASSIGN(const StoreLock held, lock());
+  return settle(held);
+}
+
+Status Store::settle(const StoreLock& lock) const {
+  BFS_ASSIGN(const struct ::stat st, lock.file_->stat());
+  if (st.st_size == 0) return {};
+  BFS_TRY(env_.sync_dir(branches_dir()));
+  BFS_ASSIGN(const auto items, env_.list(branches_dir()));
+  for (const DirItem& item : items) {
+    Status synced = env_.sync_dir(branches_dir() + "/" + item.name);
+    if (!synced && synced.error().sys != ENOTDIR) return synced;  // a file here is nobody's branch
+  }
+  return lock.file_->truncate(0);
 }
 
 Result<std::vector<BranchInfo>> Store::list(

@@ -25,7 +25,9 @@ class StoreLock {
   explicit StoreLock(std::unique_ptr<File> file) : file_(std::move(file)) {}
 
  private:
+  friend class Store;
   std::unique_ptr<File> file_;
+  mutable bool changing_ = false;
 };
 
 // Proof that a branch is held (exclusive: for writing, shared: read-only mount). Released when destroyed.
@@ -34,6 +36,9 @@ class BranchLock {
   explicit BranchLock(std::unique_ptr<File> file) : file_(std::move(file)) {}
   // Says who holds it, for the second attempt's error: JSON {"pid":…,"mountpoint":…,"what":…}.
   Status describe_holder(const nlohmann::json& holder);
+  // A description that nobody took back: the last holder ended in the midst of its work.
+  Result<bool> is_described() const;
+  Status forget_holder();
 
  private:
   std::unique_ptr<File> file_;
@@ -91,6 +96,13 @@ class Store {
   // The same in two steps, of which the second needs no room on the disk; until then nothing has changed.
   Result<std::string> prepare_manifest(const StoreLock&, const std::string& name, const Manifest& manifest) const;
   Status publish_manifest(const StoreLock&, const std::string& name, const std::string& prepared) const;
+  // Runs `change`, which renames manifests or branches and syncs the directories. While it runs, and for good when it fails or its process
+  // dies, the store says that what programs see may not be durable: whoever is going to rely on that settles it first.
+  Status change(const StoreLock& lock, const std::function<Status()>& change) const;
+  // Makes the names of all manifests and branches durable, if a change was not completed. To be called before something is removed, or
+  // acknowledged, because of what a manifest says. Waits for a change that is under way.
+  Status settle() const;
+  Status settle(const StoreLock& lock) const;
   // Branches sorted by name. A manifest that does not decode is reported to `damaged` and left out.
   Result<std::vector<BranchInfo>> list(
       const std::function<void(const std::string& name, const Error&)>& damaged = {}) const;

@@ -1,8 +1,8 @@
 #include "tests/fault/crash_lab.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
-#include <atomic>
-#include <cstring>
 
 #include "layers/jobs/import.h"
 #include "layers/jobs/jobs.h"
@@ -12,155 +12,37 @@
 namespace branchfs::test {
 namespace {
 
-const std::string kStore = "/store";
-
-constexpr std::uint64_t kFirstBoot = 1;
-std::uint64_t next_process() {
-  static std::atomic<std::uint64_t> processes{0};
-  return ++processes;
-}
-
-std::string sector_of(Tag tag) {
-  std::string bytes(kSector, '\0');
-  for (std::size_t i = 0; i < kSector; i += sizeof tag) std::memcpy(bytes.data() + i, &tag, sizeof tag);
-  return bytes;
-}
-
-template <class T>
-std::string list_of(const std::set<T>& values) {
-  std::string text;
-  for (const T& value : values) text += (text.empty() ? "" : " or ") + std::to_string(value);
-  return text;
-}
-
-using Which = std::set<Tag> Possible<Tag>::*;
-using Sizes = std::set<std::uint64_t> Possible<std::uint64_t>::*;
-
-// "" or how `bytes` differs from what the file may be.
-std::string compare(const std::string& bytes, const FileOracle& file, Which which, Sizes sizes) {
-  if (!(file.size.*sizes).contains(bytes.size())) {
-    return "is " + std::to_string(bytes.size()) + " bytes long, not " + list_of(file.size.*sizes);
-  }
-  for (std::size_t at = 0; at < bytes.size(); at += kSector) {
-    const std::string_view sector = std::string_view(bytes).substr(at, kSector);
-    Tag tag = 0;
-    std::memcpy(&tag, sector.data(), std::min(sizeof tag, sector.size()));
-    const std::size_t number = at / kSector;
-    const std::set<Tag> allowed = number < file.sectors.size() ? file.sectors[number].*which : std::set<Tag>{0};
-    if (sector != std::string_view(sector_of(tag)).substr(0, sector.size())) {
-      return "sector " + std::to_string(number) + " is a mixture that nobody wrote";
-    }
-    if (!allowed.contains(tag)) {
-      return "sector " + std::to_string(number) + " holds " + std::to_string(tag) + ", not " + list_of(allowed);
-    }
-  }
-  return {};
-}
-
-Result<std::string> read_all(Branch& branch, Ino ino) {
-  BFS_ASSIGN(const Attr attr, branch.getattr(ino));
-  std::string bytes(attr.size, '?');
-  BFS_ASSIGN(const std::size_t got, branch.read(ino, 0, std::as_writable_bytes(std::span(bytes))));
-  if (got != bytes.size()) return make_error(Kind::failed, "read " + std::to_string(got) + " of " + std::to_string(bytes.size()) + " bytes");
-  return bytes;
-}
-
-// "" or how the open branch differs from what it may be.
-std::string compare(Branch& branch, const BranchOracle& oracle, bool now) {
-  const Which which = now ? &Possible<Tag>::now : &Possible<Tag>::after_cut;
-  const Sizes sizes = now ? &Possible<std::uint64_t>::now : &Possible<std::uint64_t>::after_cut;
-  auto listed = branch.list(kRootIno);
-  if (!listed) return "listing: " + listed.error().what;
-  std::map<std::string, Ino> there;
-  for (const NameEntry& entry : *listed) there[entry.name] = entry.ino;
-  for (const auto& [name, ino] : there) {
-    if (!oracle.names.contains(name)) return "there is a file \"" + name + "\" that nobody made";
-  }
-  std::set<FileId> found;
-  for (const auto& [name, possible] : oracle.names) {
-    const std::set<FileId>& allowed = now ? possible.now : possible.after_cut;
-    const auto at = there.find(name);
-    if (at == there.end()) {
-      if (!allowed.contains(0)) return name + " is not there";
-      continue;
-    }
-    auto attr = branch.lookup(kRootIno, name);
-    if (!attr) return name + ": " + attr.error().what;
-    auto bytes = read_all(branch, attr->ino);
-    branch.forget(attr->ino, 1);
-    if (!bytes) return name + ": " + bytes.error().what;
-    std::string why = "should not be there";
-    bool is_one = false;
-    for (const FileId id : allowed) {
-      if (id == 0) continue;
-      std::string differs = compare(*bytes, oracle.files.at(id), which, sizes);
-      if (differs.empty()) found.insert(id);  // two that are empty look the same
-      is_one = is_one || differs.empty();
-      why = std::move(differs);
-    }
-    if (!is_one) return name + " " + why;
-  }
-  for (const FileId id : oracle.linked) {
-    if (!found.contains(id)) return "file " + std::to_string(id) + " has lost its name";
-  }
-  return {};
-}
-
-std::string check_branch(const std::shared_ptr<Store>& store, const std::string& name, const StoreOracle::Entry& entry) {
-  BranchOptions options;
-  options.flush_interval = 0;
-  auto branch = Branch::open(store, name, options);
-  if (!branch) return "opening it: " + branch.error().what;
-  std::string why;
-  for (const BranchOracle& oracle : entry.any_of) {
-    why = compare(**branch, oracle, false);
-    if (why.empty()) return {};
-  }
-  return why;
-}
-
-std::string check_branches(const std::shared_ptr<Store>& store, const StoreOracle& oracle) {
-  std::string damage;
-  auto branches = store->list([&](const std::string& name, const Error& error) { damage = name + ": " + error.what; });
-  if (!branches) return "listing branches: " + branches.error().what;
-  if (!damage.empty()) return damage;
-  std::set<std::string> there;
-  for (const BranchInfo& branch : *branches) there.insert(branch.name);
-  for (const std::string& name : there) {
-    const auto known = oracle.branches.find(name);
-    if (known == oracle.branches.end() || !known->second.exists.after_cut.contains(true)) return "branch " + name + " should not be there";
-    if (std::string why = check_branch(store, name, known->second); !why.empty()) return "branch " + name + ": " + why;
-  }
-  for (const auto& [name, entry] : oracle.branches) {
-    if (!entry.exists.after_cut.contains(false) && !there.contains(name)) return "branch " + name + " is gone";
-  }
-  return {};
-}
-
-std::string check_store(Store& store) {
-  auto report = verify_store(store);
-  if (!report) return "verify: " + report.error().what;
-  return report->problems == 0 ? "" : "verify: " + report->lines.front();
-}
-
-// Opens, compares, verifies, collects garbage, and does it again.
-std::string check_machine(MemoryEnv& env, const StoreOracle& oracle) {
-  auto store = Store::open(env, kStore);
-  if (!store) return "opening the store: " + store.error().what;
-  for (const char* when : {"", "after gc: "}) {
-    if (std::string why = check_store(**store); !why.empty()) return when + why;
-    if (std::string why = check_branches(*store, oracle); !why.empty()) return when + why;
-    if (std::string why = check_store(**store); !why.empty()) return std::string(when) + "once opened: " + why;
-    auto collected = collect_garbage(**store);
-    if (!collected) return std::string(when) + "gc: " + collected.error().what;
-  }
-  return {};
-}
+constexpr std::uint64_t kFirstBoot = 0;  // all others are numbers of processes
 
 }  // namespace
 
-CrashLab::CrashLab() : env_(disk_, kFirstBoot, next_process()) {
+CrashLab::CrashLab() : boot_(kFirstBoot), env_(disk_, boot_, next_process()) {
   must(Store::init(env_, kStore));
+  watch();
+}
+
+CrashLab::CrashLab(DiskImage image, std::uint64_t boot) : disk_(std::move(image)), boot_(boot), env_(disk_, boot_, next_process()) {
+  watch();
+}
+
+CrashLab::CrashLab(const CrashPoint& point) : CrashLab(point.image, point.boot) {
+  oracle_ = point.oracle;
+  for (const auto& [name, entry] : oracle_.branches) unseen_.insert(name);
+  unseen_since_ = When::after_kill;
+}
+
+CrashLab::CrashLab(const CrashPoint& point, Cut cut, std::uint64_t seed)
+    : CrashLab(after_cut(point.image, *make_fate(cut, seed)), next_process()) {
+  oracle_ = point.oracle;
+  for (auto& [name, entry] : oracle_.branches) {
+    unseen_.insert(name);
+    entry.exists.reopen();
+    for (BranchOracle& branch : entry.any_of) branch.reopen();
+  }
+  unseen_since_ = When::after_cut;
+}
+
+void CrashLab::watch() {
   store_ = must(Store::open(env_, kStore));
   env_.hook = [this](const DiskCall& call) { return tell(call); };
 }
@@ -173,7 +55,7 @@ Status CrashLab::tell(const DiskCall& call) {
     calls_made_.changes += call.changes ? 1 : 0;
     calls_made_.reads += call.name == "read" || call.name == "map" || call.name == "open" ? 1 : 0;
   }
-  if (recording_ && call.changes) points_.push_back({disk_.image(), oracle_, std::string(call.name) + " " + call.path});
+  if (recording_ && call.changes) points_.push_back({disk_.image(), oracle_, std::string(call.name) + " " + call.path, boot_});
   if (failing_ && failing_(call) && calls_++ == fail_at_) {
     has_failed_ = true;
     return sys_error("injected into " + std::string(call.name) + " " + call.path, fail_with_);
@@ -206,7 +88,7 @@ void CrashLab::stop_recording() {
 
 CrashPoint CrashLab::here() const {
   Lock lock(mutex_);
-  return {disk_.image(), oracle_, "the end"};
+  return {disk_.image(), oracle_, "the end", boot_};
 }
 
 // The one file that has the name now.
@@ -222,15 +104,15 @@ Status CrashLab::import(const std::string& branch, const std::map<std::string, s
   BranchOracle oracle;
   std::map<std::string, std::string> contents;
   for (const auto& [name, sectors] : files) {
-    const FileId id = next_file_++;
+    const FileId id = oracle_.next_file++;
     FileOracle& made = oracle.files[id];
-    made.size = {{sectors * kSector}, {sectors * kSector}};
+    made.size = made.size.certain(sectors * kSector);
     for (std::size_t i = 0; i < sectors; ++i) {
-      const Tag tag = next_tag_++;
-      made.sectors.push_back({{tag}, {tag}});
+      const Tag tag = oracle_.next_tag++;
+      made.sectors.push_back(Possible<Tag>::certain(tag));
       contents[name] += sector_of(tag);
     }
-    oracle.names[name] = {{id}, {id}};
+    oracle.names[name] = Possible<FileId>::certain(id);
     oracle.linked.insert(id);
   }
   {
@@ -253,7 +135,7 @@ Status CrashLab::import(const std::string& branch, const std::map<std::string, s
   }
   BFS_TRY(builder->publish(branch, {}));
   Lock lock(mutex_);
-  oracle_.branches[branch].exists = {{true}, {true}};
+  oracle_.branches[branch].exists = Possible<bool>::certain(true);
   return {};
 }
 
@@ -263,20 +145,34 @@ Status CrashLab::open(const std::string& branch) {
   options.flush_interval = 0;
   BFS_ASSIGN(branch_, Branch::open(store_, branch, options));
   name_ = branch;
+  {
+    Lock lock(mutex_);
+    if (has_failed_) mine().reopen();
+  }
+  if (unseen_.erase(branch) == 0) return {};
+  StoreOracle::Entry entry = here().oracle.branches.at(branch);
+  if (std::string why = observe(*branch_, entry, unseen_since_); !why.empty()) {
+    return make_error(Kind::failed, "as found by a new process, branch " + branch + ": " + why);
+  }
   Lock lock(mutex_);
-  if (has_failed_) mine().reopen();
+  oracle_.branches.at(branch) = std::move(entry);
   return {};
 }
 
-// Closing makes everything durable, but has nobody to tell when it could not: nothing is settled.
-void CrashLab::close() { branch_.reset(); }
+// Closing makes everything durable. When it cannot it has nobody to tell.
+void CrashLab::close() {
+  const bool was_open = branch_ != nullptr;
+  branch_.reset();
+  Lock lock(mutex_);
+  if (was_open && !has_failed_) mine().settle();
+}
 
 Status CrashLab::create(const std::string& name) {
   FileId id = 0;
   {
     Lock lock(mutex_);
-    id = next_file_++;
-    mine().files[id].size = {{0}, {0}};
+    id = oracle_.next_file++;
+    mine().files[id].size = Possible<std::uint64_t>::certain(0);
     mine().names[name].begin(id);
   }
   NewNode node;
@@ -299,16 +195,17 @@ Status CrashLab::write(const std::string& name, std::size_t sector, std::size_t 
     Lock lock(mutex_);
     FileOracle& changed = file(name);
     if (changed.sectors.size() < sector + count) changed.sectors.resize(sector + count);
-    first = next_tag_;
+    first = oracle_.next_tag;
     for (std::size_t i = 0; i < count; ++i) {
-      changed.sectors[sector + i].begin(next_tag_);
-      bytes += sector_of(next_tag_++);
+      changed.sectors[sector + i].begin(oracle_.next_tag);
+      bytes += sector_of(oracle_.next_tag++);
     }
     for (const std::uint64_t before : changed.size.now) sizes.insert(std::max(before, end));
-    // After a cut: where what made it longer before is lost, and with a part of this write.
+    // After a cut: where what made it longer before is lost, and with a part of this write, the gap before it being the first.
     const std::uint64_t least = *changed.size.after_cut.begin();
-    for (std::uint64_t torn = (sector + 1) * kSector; torn <= end; torn += kSector) {
-      if (torn > least) changed.size.after_cut.insert(torn);
+    for (std::uint64_t torn = least + kSector; torn <= end; torn += kSector) {
+      changed.size.after_cut.insert(torn);
+      changed.size.after_kill.insert(torn);
     }
     for (const std::uint64_t size : sizes) changed.size.begin(size);
   }
@@ -373,7 +270,12 @@ Status CrashLab::sync_all() {
   return {};
 }
 
-Status CrashLab::flush() { return branch_->flush(); }
+Status CrashLab::flush() {
+  BFS_TRY(branch_->flush());
+  Lock lock(mutex_);
+  mine().flush();
+  return {};
+}
 
 Status CrashLab::unlink(const std::string& name) {
   {
@@ -393,14 +295,16 @@ Status CrashLab::rename(const std::string& from, const std::string& to) {
     Lock lock(mutex_);
     BranchOracle& branch = mine();
     moved = *branch.names.at(from).now.rbegin();
-    for (const FileId id : branch.names[to].now) {
-      if (id != moved) branch.linked.erase(id);
+    if (branch.names[to].now == std::set<FileId>{moved}) moved = 0;  // two links of one file: POSIX leaves both
+    if (moved != 0) {
+      branch.linked.erase(*branch.names[to].now.rbegin());
+      branch.names[from].begin(0);
+      branch.names[to].begin(moved);
     }
-    branch.names[from].begin(0);
-    branch.names[to].begin(moved);
   }
   BFS_TRY(branch_->rename(kRootIno, from, kRootIno, to, 0));
   Lock lock(mutex_);
+  if (moved == 0) return {};
   mine().names[from].done(0);
   mine().names[to].done(moved);
   return {};
@@ -416,6 +320,95 @@ Status CrashLab::chmod(const std::string& name, std::uint32_t mode) {
   return done ? Status{} : Status{done.error()};
 }
 
+Status CrashLab::link(const std::string& name, const std::string& other) {
+  FileId linked = 0;
+  {
+    Lock lock(mutex_);
+    linked = *mine().names.at(name).now.rbegin();
+    mine().names[other].begin(linked);
+  }
+  BFS_ASSIGN(const Attr attr, branch_->lookup(kRootIno, name));
+  const auto done = branch_->link(attr.ino, kRootIno, other);
+  branch_->forget(attr.ino, done ? 2 : 1);
+  if (!done) return done.error();
+  Lock lock(mutex_);
+  mine().names[other].done(linked);
+  return {};
+}
+
+Status CrashLab::zero(const std::string& name, std::size_t sector, std::size_t count) {
+  std::size_t end = sector + count;
+  {
+    Lock lock(mutex_);
+    FileOracle& changed = file(name);
+    end = std::min(end, changed.sectors.size());
+    for (std::size_t i = sector; i < end; ++i) changed.sectors[i].begin(0);
+  }
+  BFS_ASSIGN(const Attr attr, branch_->lookup(kRootIno, name));
+  const Status done =
+      branch_->allocate(attr.ino, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, sector * kSector, count * kSector);
+  branch_->forget(attr.ino, 1);
+  BFS_TRY(done);
+  Lock lock(mutex_);
+  for (std::size_t i = sector; i < end; ++i) file(name).sectors[i].done(0);
+  return {};
+}
+
+// Of a file to another one, within the source's size.
+Status CrashLab::copy(const std::string& from, std::size_t from_sector, const std::string& to, std::size_t to_sector,
+                      std::size_t count) {
+  std::vector<std::set<Tag>> tags(count, {0});
+  const std::uint64_t end = (to_sector + count) * kSector;
+  std::set<std::uint64_t> sizes;
+  {
+    Lock lock(mutex_);
+    const FileOracle& source = file(from);
+    for (std::size_t i = 0; i < count && from_sector + i < source.sectors.size(); ++i) {
+      tags[i] = source.sectors[from_sector + i].now;
+    }
+    FileOracle& changed = file(to);
+    if (changed.sectors.size() < to_sector + count) changed.sectors.resize(to_sector + count);
+    for (std::size_t i = 0; i < count; ++i) {
+      for (const Tag tag : tags[i]) changed.sectors[to_sector + i].begin(tag);
+    }
+    for (const std::uint64_t before : changed.size.now) sizes.insert(std::max(before, end));
+    // In pieces: shared blocks, and copied bytes before and behind them.
+    const std::uint64_t least = *changed.size.after_cut.begin();
+    for (std::uint64_t part = least + kSector; part <= end; part += kSector) changed.size.begin(part);
+    for (const std::uint64_t size : sizes) changed.size.begin(size);
+  }
+  BFS_ASSIGN(const Attr source, branch_->lookup(kRootIno, from));
+  BFS_ASSIGN(const Attr target, branch_->lookup(kRootIno, to));
+  const auto done = branch_->copy_range(source.ino, from_sector * kSector, target.ino, to_sector * kSector, count * kSector);
+  branch_->forget(source.ino, 1);
+  branch_->forget(target.ino, 1);
+  if (!done) return done.error();
+  if (*done != count * kSector) return make_error(Kind::failed, "copied " + std::to_string(*done) + " bytes");
+  Lock lock(mutex_);
+  FileOracle& changed = file(to);
+  for (std::size_t i = 0; i < count; ++i) changed.sectors[to_sector + i].now = tags[i];
+  changed.size.now = sizes;
+  return {};
+}
+
+std::vector<std::string> CrashLab::branches() const {
+  std::vector<std::string> names;
+  for (const BranchInfo& branch : must(store_->list())) names.push_back(branch.name);
+  return names;
+}
+
+std::vector<std::string> CrashLab::files() const {
+  std::vector<std::string> names;
+  for (const auto& [name, file] : oracle().names) {
+    if (*file.now.begin() != 0) names.push_back(name);
+  }
+  return names;
+}
+
+std::size_t CrashLab::sectors_of(const std::string& name) { return *file(name).size.now.rbegin() / kSector; }
+
+std::string CrashLab::parent_of(const std::string& branch) const { return must(store_->read_manifest(branch)).parent_name; }
+
 Status CrashLab::create_live(const std::string& child) {
   {
     Lock lock(mutex_);
@@ -425,7 +418,10 @@ Status CrashLab::create_live(const std::string& child) {
   }
   BFS_TRY(fork_live(*store_, *branch_, name_, child));
   Lock guard(mutex_);
-  oracle_.branches[child].exists = {{true}, {true}};
+  // The instant is in the host's hands: a child shows it whole, whatever becomes of the process.
+  mine().flush();
+  oracle_.branches[child].any_of = {mine()};
+  oracle_.branches[child].exists = Possible<bool>::certain(true);
   return {};
 }
 
@@ -438,7 +434,7 @@ Status CrashLab::create_offline(const std::string& child, const std::string& par
   }
   BFS_TRY(create_branch(*store_, child, parent, {}));
   Lock guard(mutex_);
-  oracle_.branches[child].exists = {{true}, {true}};
+  oracle_.branches[child].exists = Possible<bool>::certain(true);
   return {};
 }
 
@@ -458,10 +454,11 @@ Status CrashLab::remove(const std::string& branch) {
   {
     Lock lock(mutex_);
     oracle_.branches.at(branch).exists.begin(false);
+    std::erase_if(oracle_.renaming, [&](const auto& names) { return names.first == branch || names.second == branch; });
   }
   BFS_TRY(delete_branch(*store_, branch));
   Lock lock(mutex_);
-  oracle_.branches.at(branch).exists = {{false}, {false}};
+  oracle_.branches.at(branch).exists = Possible<bool>::certain(false);
   return {};
 }
 
@@ -471,11 +468,13 @@ Status CrashLab::rename_branch(const std::string& from, const std::string& to) {
     oracle_.branches[to].any_of = oracle_.branches.at(from).any_of;
     oracle_.branches[to].exists.begin(true);
     oracle_.branches.at(from).exists.begin(false);
+    oracle_.renaming.emplace_back(from, to);
   }
   BFS_TRY(branchfs::rename_branch(*store_, from, to));
   Lock lock(mutex_);
-  oracle_.branches[to].exists = {{true}, {true}};
-  oracle_.branches.at(from).exists = {{false}, {false}};
+  oracle_.branches[to].exists = Possible<bool>::certain(true);
+  oracle_.branches.at(from).exists = Possible<bool>::certain(false);
+  oracle_.renaming.pop_back();
   return {};
 }
 
@@ -503,35 +502,7 @@ Status CrashLab::collect() {
 }
 
 void CrashLab::check_now() {
-  if (const std::string why = compare(*branch_, mine(), true); !why.empty()) FAIL("now, branch " << name_ << ": " << why);
-}
-
-std::string check_after_cut(const CrashPoint& point, Cut cut, std::uint64_t seed, bool again) {
-  MemoryDisk disk(after_cut(point.image, *make_fate(cut, seed)));
-  const std::uint64_t process = next_process();
-  MemoryEnv env(disk, kFirstBoot + process, process);
-  // Which call the second cut comes at: some do not get that far.
-  std::mt19937_64 random(seed * 31 + 7);
-  const std::size_t second_at = random() % 60;
-  CrashPoint second;
-  std::size_t calls = 0;
-  if (again) {
-    env.hook = [&](const DiskCall& call) -> Status {
-      if (call.changes && calls++ == second_at) second = {disk.image(), {}, std::string(call.name) + " " + call.path};
-      return {};
-    };
-  }
-  if (std::string why = check_machine(env, point.oracle); !why.empty()) return why;
-  if (second.call.empty()) return {};
-  second.oracle = point.oracle;
-  std::string why = check_after_cut(second, random() % 2 == 0 ? Cut::lost : Cut::random, seed + 1, false);
-  return why.empty() ? why : "after another power cut before " + second.call + ": " + why;
-}
-
-std::string check_after_kill(const CrashPoint& point) {
-  MemoryDisk disk(after_cut(point.image, *make_fate(Cut::kept, 0)));
-  MemoryEnv env(disk, kFirstBoot, next_process());
-  return check_machine(env, point.oracle);
+  if (const std::string why = compare(*branch_, mine(), When::now); !why.empty()) FAIL("now, branch " << name_ << ": " << why);
 }
 
 }  // namespace branchfs::test

@@ -13,20 +13,16 @@
 
 #include "layers/branch/branch.h"
 #include "layers/store/branches.h"
-#include "tests/fault/memory_env.h"
-#include "tests/fault/oracle.h"
+#include "tests/fault/crash_check.h"
 
 namespace branchfs::test {
 
-struct CrashPoint {
-  DiskImage image;
-  StoreOracle oracle;
-  std::string call;  // that was about to be made
-};
-
 class CrashLab {
  public:
-  CrashLab();
+  CrashLab();  // an empty store
+  // A new process after the one of `point` was killed, or after the power was cut there.
+  explicit CrashLab(const CrashPoint& point);
+  CrashLab(const CrashPoint& point, Cut cut, std::uint64_t seed);
   ~CrashLab();
   CrashLab(const CrashLab&) = delete;
   CrashLab& operator=(const CrashLab&) = delete;
@@ -45,6 +41,9 @@ class CrashLab {
   Status unlink(const std::string& file);
   Status rename(const std::string& from, const std::string& to);
   Status chmod(const std::string& file, std::uint32_t mode);
+  Status link(const std::string& file, const std::string& name);
+  Status zero(const std::string& file, std::size_t sector, std::size_t count);  // as a hole
+  Status copy(const std::string& from, std::size_t from_sector, const std::string& to, std::size_t to_sector, std::size_t count);
   Status create_live(const std::string& child);                                // from the open branch
   Status create_offline(const std::string& child, const std::string& parent);
   Status reset(const std::string& branch, const std::string& parent);
@@ -54,6 +53,12 @@ class CrashLab {
   Status pack(const std::string& branch);
   Status compact(const std::string& branch);
   Status collect();
+
+  [[nodiscard]] std::vector<std::string> branches() const;                      // that a new process finds
+  [[nodiscard]] std::vector<std::string> files() const;                         // of the open branch, now
+  [[nodiscard]] std::string parent_of(const std::string& branch) const;         // "" when it has none
+  [[nodiscard]] std::size_t sectors_of(const std::string& file);
+  [[nodiscard]] bool is_same(const std::string& a, const std::string& b) { return &file(a) == &file(b); }
 
   // What the open branch reads, against the oracle's "now": a failure of the test otherwise.
   void check_now();
@@ -80,20 +85,24 @@ class CrashLab {
   [[nodiscard]] const BranchOracle& oracle() const { return oracle_.branches.at(name_).any_of.front(); }
 
  private:
+  CrashLab(DiskImage image, std::uint64_t boot);
+  void watch();
+
   using Lock = std::lock_guard<std::mutex>;
   BranchOracle& mine() { return oracle_.branches.at(name_).any_of.front(); }
   FileOracle& file(const std::string& name);
   Status tell(const DiskCall& call);
 
   MemoryDisk disk_;
+  std::uint64_t boot_;
   MemoryEnv env_;
   std::shared_ptr<Store> store_;
   std::unique_ptr<Branch> branch_;
   std::string name_;
   mutable std::mutex mutex_;  // oracle, points, failing
   StoreOracle oracle_;
-  Tag next_tag_ = 1;
-  FileId next_file_ = 1;
+  std::set<std::string> unseen_;  // branches that this process has not opened yet
+  When unseen_since_ = When::now;
   std::thread::id caller_ = std::this_thread::get_id();
   Calls calls_made_;
   bool recording_ = false;
@@ -104,12 +113,5 @@ class CrashLab {
   int fail_with_ = 0;
   bool has_failed_ = false;
 };
-
-// The store after the power was cut at `point`: "" or what is wrong with it. `again` cuts the power a second time during the first opening,
-// at a call chosen by the seed, and looks at that as well.
-std::string check_after_cut(const CrashPoint& point, Cut cut, std::uint64_t seed, bool again = true);
-
-// The process ends at `point` and the machine goes on: same boot, nothing lost.
-std::string check_after_kill(const CrashPoint& point);
 
 }  // namespace branchfs::test

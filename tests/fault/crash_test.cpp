@@ -1,5 +1,6 @@
 // The power is cut before every call that changes the disk, in every way that POSIX allows (P2, P8, P10): what was synced is there, what
-// was not is old or new, never anything else; every branch opens, verify finds nothing, gc takes nothing that is needed. BRANCHFS_SEED
+// was not is old or new, never anything else; every branch opens, verify finds nothing, gc takes nothing that is needed. Afterwards, and
+// after a kill at the same moment, life goes on: a new process writes, forks, removes, and the power is cut again. BRANCHFS_SEED
 // repeats a random history, BRANCHFS_CRASH_ROUNDS (default 2) says how many random cuts each point gets, BRANCHFS_HISTORIES how many
 // histories there are.
 #include <cstdlib>
@@ -26,6 +27,68 @@ std::string describe(Cut cut) {
   return {};
 }
 
+// What programs do that know nothing of what happened before.
+void live_on(CrashLab& lab, std::uint64_t seed) {
+  std::mt19937_64 random(seed);
+  const auto pick = [&](std::size_t below) { return static_cast<std::size_t>(random() % below); };
+  const std::vector<std::string> branches = lab.branches();
+  if (branches.empty()) return;
+  must(lab.open(branches[pick(branches.size())]));
+  for (std::size_t i = 0, steps = pick(5); i < steps; ++i) {
+    const std::vector<std::string> files = lab.files();
+    if (files.empty()) break;
+    const std::string& file = files[pick(files.size())];
+    switch (pick(7)) {
+      case 0: must(lab.sync(file, true)); break;
+      case 1: must(lab.sync(file, false)); break;
+      case 2: must(lab.resize(file, pick(90))); break;
+      case 3: must(lab.unlink(file)); break;
+      case 4: must(lab.create_live("later" + std::to_string(i))); break;
+      default: must(lab.write(file, pick(90), 1 + pick(20)));
+    }
+  }
+  lab.check_now();
+  if (pick(2) == 0) must(lab.sync_all());
+  if (pick(3) != 0) lab.close();
+  const std::string other = branches[pick(branches.size())];
+  if (lab.is_open() && lab.open_name() == other) return;
+  const auto allowed = [](const Status& done) {  // it has children, or no parent
+    if (!done && done.error().kind != Kind::refused) must(done);
+  };
+  switch (pick(4)) {
+    case 0: allowed(lab.remove(other)); break;
+    case 1: if (const std::string parent = lab.parent_of(other); !parent.empty() && !lab.is_open()) allowed(lab.reset(other, parent)); break;
+    case 2: must(lab.collect()); break;
+    default: break;
+  }
+}
+
+// `lab`: a new process, after what happened to the one before it.
+std::string check_afterlife(CrashLab& lab, std::uint64_t seed) {
+  live_on(lab, seed);
+  const CrashPoint end = lab.here();
+  lab.close();
+  for (const Cut cut : {Cut::lost, Cut::random}) {
+    if (std::string why = check_after_cut(end, cut, seed); !why.empty()) return describe(cut) + ": " + why;
+  }
+  const std::string why = check_after_kill(end);
+  return why.empty() ? why : "killed: " + why;
+}
+
+void check_afterlives(const CrashPoint& point, std::size_t number, std::uint64_t seed) {
+  INFO("a new process after the " << (number % 2 == 0 ? "kill" : "power cut") << " number " << number << ", before " << point.call << ", seed "
+                                  << seed);
+  std::string why;
+  if (number % 2 == 0) {
+    CrashLab lab(point);
+    why = check_afterlife(lab, seed);
+  } else {
+    CrashLab lab(point, Cut::random, seed);
+    why = check_afterlife(lab, seed);
+  }
+  if (!why.empty()) FAIL("and what came after it, " << why);
+}
+
 void check_point(const CrashPoint& point, std::size_t number, std::uint64_t seed) {
   const std::uint64_t rounds = setting("BRANCHFS_CRASH_ROUNDS", 2);
   std::vector<std::pair<Cut, std::uint64_t>> cuts{{Cut::lost, 0}, {Cut::kept, 0}, {Cut::names_only, 0}, {Cut::data_only, 0}};
@@ -38,6 +101,7 @@ void check_point(const CrashPoint& point, std::size_t number, std::uint64_t seed
   if (std::string why = check_after_kill(point); !why.empty()) {
     FAIL("kill number " << number << ", before " << point.call << ": " << why);
   }
+  for (std::uint64_t i = 0; i < rounds; ++i) check_afterlives(point, number + i, seed * 1000 + number * 10 + i);
 }
 
 using Act = std::function<void(CrashLab&)>;
@@ -173,6 +237,33 @@ const std::vector<Scenario>& scenarios() {
        }},
       {"reset", closed_child,
        [](CrashLab& lab) { ignore(lab.reset("child", "base")); }},
+      {"links, holes and shared blocks", dirty_child,
+       [](CrashLab& lab) {
+         ignore(lab.copy("a", 0, "c", 8, 40));  // whole blocks from the layer and from its own delta
+         ignore(lab.sync("c", true));
+         ignore(lab.link("new", "other"));
+         ignore(lab.zero("a", 4, 40));
+         ignore(lab.sync("a", false));
+         ignore(lab.unlink("new"));
+         ignore(lab.copy("b", 16, "other", 32, 16));
+         ignore(lab.sync("other", true));
+         ignore(lab.create_live("one"));
+         ignore(lab.copy("a", 32, "b", 0, 32));
+         ignore(lab.zero("other", 0, 32));
+         ignore(lab.write("other", 10, 2));
+         ignore(lab.sync_all());
+         ignore(lab.unlink("a"));
+         ignore(lab.sync_dir());
+       }},
+      {"reset one of two that share what only they have",
+       [](CrashLab& lab) {
+         frozen_chain(lab);
+         must(lab.reset("child", "base"));
+       },
+       [](CrashLab& lab) {
+         ignore(lab.reset("two", "child"));
+         ignore(lab.remove("one"));
+       }},
       {"delete",
        frozen_chain,
        [](CrashLab& lab) {
@@ -283,16 +374,8 @@ class History {
  private:
   std::size_t pick(std::size_t below) { return random_() % below; }
 
-  std::vector<std::string> files() {
-    std::vector<std::string> names;
-    for (const auto& [name, file] : lab_.oracle().names) {
-      if (*file.now.begin() != 0) names.push_back(name);
-    }
-    return names;
-  }
-
   void step() {
-    const std::vector<std::string> there = files();
+    const std::vector<std::string> there = lab_.files();
     const auto some = [&] { return there[pick(there.size())]; };
     const std::string fresh = "f" + std::to_string(pick(12));
     const bool is_taken = std::find(there.begin(), there.end(), fresh) != there.end();
@@ -300,7 +383,7 @@ class History {
       if (!is_taken) must(lab_.create(fresh));
       return;
     }
-    switch (pick(16)) {
+    switch (pick(19)) {
       case 0: case 1: case 2: case 3: case 4: must(lab_.write(some(), pick(90), 1 + pick(pick(3) == 0 ? 40 : 4))); break;
       case 5: must(lab_.resize(some(), pick(90))); break;
       case 6: case 7: must(lab_.sync(some(), true)); break;
@@ -311,8 +394,18 @@ class History {
       case 12: if (branches_.size() < 8) create(); break;
       case 13: if (pick(3) == 0) must(lab_.open(branches_[pick(branches_.size())])); break;
       case 14: if (pick(4) == 0) upkeep(); break;
+      case 15: must(lab_.zero(some(), pick(90), 1 + pick(40))); break;
+      case 16: copy(some(), some()); break;
+      case 17: if (!is_taken) must(lab_.link(some(), fresh)); break;
       default: lab_.check_now();
     }
+  }
+
+  void copy(const std::string& from, const std::string& to) {
+    const std::size_t sectors = lab_.sectors_of(from);
+    if (from == to || sectors == 0 || lab_.is_same(from, to)) return;
+    const std::size_t first = pick(2) == 0 ? pick(sectors) : 0;
+    must(lab_.copy(from, first, to, pick(2) == 0 ? pick(60) : first, 1 + pick(sectors - first)));
   }
 
   void create() {

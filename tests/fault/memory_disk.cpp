@@ -139,7 +139,7 @@ MemoryDisk::MemoryDisk() {
 }
 
 MemoryDisk::MemoryDisk(DiskImage image) : disk_(std::move(image)) {
-  for (const auto& [inode, node] : disk_.nodes) {
+  for (const auto& [inode, node] : after_cut(disk_, *make_fate(Cut::kept, 0)).nodes) {
     nodes_[inode].bytes = *node.bytes;
     nodes_[inode].names = node.names;
     used_ += node.bytes->size();

@@ -76,7 +76,7 @@ DiskImage after_cut(const DiskImage& image, Fate& fate);
 
 class MemoryDisk {
  public:
-  explicit MemoryDisk(DiskImage image);
+  explicit MemoryDisk(DiskImage image);  // programs see all of it; what is pending stays so
   MemoryDisk();
   MemoryDisk(const MemoryDisk&) = delete;
   MemoryDisk& operator=(const MemoryDisk&) = delete;
