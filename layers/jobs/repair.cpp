@@ -203,17 +203,24 @@ Status Repairer::claim(const std::string& name) {
 Status Repairer::manifests(const std::string& only) {
   std::vector<std::string> unreadable;
   BFS_ASSIGN(auto readable, store_->list([&](const std::string& name, const Error&) { unreadable.push_back(name); }));
+  // One that is whole and in another's place says whose it is.
+  std::map<std::string, std::string> whole;
+  for (const std::string& name : unreadable) {
+    BFS_ASSIGN(const auto bytes, content(store_->branch_dir(name) + "/manifest"));
+    if (!bytes) continue;
+    auto mended = salvage_manifest({reinterpret_cast<const char*>(bytes->data()), bytes->size()}, budget_);
+    if (!mended) continue;
+    BFS_ASSIGN(const Manifest manifest, Manifest::decode(*mended));
+    const bool is_own = manifest.name.empty() || manifest.renamed_from == name;
+    whole.insert_or_assign(is_own ? name : manifest.name, *std::move(mended));
+  }
   for (const std::string& name : unreadable) {
     if (!only.empty() && name != only) continue;
-    const std::string path = store_->branch_dir(name) + "/manifest";
-    BFS_ASSIGN(const auto bytes, content(path));
-    std::optional<std::string> mended;
-    if (bytes) mended = salvage_manifest({reinterpret_cast<const char*>(bytes->data()), bytes->size()}, budget_);
-    if (mended) {
+    if (auto own = whole.find(name); own != whole.end()) {
       done(fmt::format("branch \"{}\": its manifest is mended", name));
-      if (!options_.dry) BFS_TRY(replace(path, bytes_of(*mended)));
-      BFS_ASSIGN(Manifest manifest, Manifest::decode(*mended));
-      if (manifest.name.empty() || manifest.name == name) branches_.insert_or_assign(name, std::move(manifest));
+      if (!options_.dry) BFS_TRY(replace(store_->branch_dir(name) + "/manifest", bytes_of(own->second)));
+      BFS_ASSIGN(Manifest manifest, Manifest::decode(own->second));
+      branches_.insert_or_assign(name, std::move(manifest));
       continue;
     }
     lost(fmt::format("branch \"{}\": its manifest is destroyed, and nothing else says what belonged to it; what no other branch needs "

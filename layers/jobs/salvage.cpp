@@ -230,13 +230,13 @@ Status LayerImage::chunk(std::uint64_t number) {
 
 Result<LayerSalvage> salvage_layer(Env& env, const std::string& path, ObjectId id, const FindChunk& find,
                                    SearchBudget& budget) {
-  BFS_ASSIGN(auto file, env.open(path, O_RDONLY | O_NONBLOCK));
-  BFS_ASSIGN(struct ::stat st, file->stat());
+  BFS_ASSIGN(struct ::stat st, env.stat(path));
   if (!S_ISREG(st.st_mode)) {
     LayerSalvage nothing;
     nothing.lost.emplace_back("all of it: it is not a regular file");
     return nothing;
   }
+  BFS_ASSIGN(auto file, env.open(path, O_RDONLY));
   return LayerImage(*file, id, find, budget).run(static_cast<std::uint64_t>(st.st_size));
 }
 
@@ -247,7 +247,9 @@ JournalSalvage salvage_journal(std::span<const std::byte> bytes, ObjectId id, st
   out.bytes.assign(bytes.begin(), bytes.end());
   const std::vector<std::byte> header = Journal::header_bytes(id);
   if (out.bytes.size() < header.size()) out.bytes.resize(header.size());
-  if (!std::equal(header.begin(), header.end(), out.bytes.begin())) {
+  unsigned wrong_bits = 0;
+  for (std::size_t i = 0; i < header.size(); ++i) wrong_bits += std::popcount(std::to_integer<unsigned>(out.bytes[i] ^ header[i]));
+  if (wrong_bits > 0) {
     std::copy(header.begin(), header.end(), out.bytes.begin());
     out.mended.emplace_back("its header");
   }
@@ -267,10 +269,12 @@ JournalSalvage salvage_journal(std::span<const std::byte> bytes, ObjectId id, st
     if (!mended) break;
     out.mended.push_back(fmt::format("the record at {}", at));
   }
-  const bool is_damage = at < sealed_size || (at < out.bytes.size() && Journal::was_durable(out.bytes, at, id));
+  // The header was durable before there was a record: what overwrote it may have taken records with it.
+  const bool is_overwritten = wrong_bits > 1 && (at < out.bytes.size() || at == header.size());
+  const bool is_damage = is_overwritten || at < sealed_size || (at < out.bytes.size() && Journal::was_durable(out.bytes, at, id));
   if (!is_damage) return out;
   out.cut_from = at;
-  out.cut_bytes = std::max<std::uint64_t>(sealed_size, bytes.size()) - at;
+  out.cut_bytes = std::max<std::uint64_t>({sealed_size, bytes.size(), at}) - at;
   out.bytes.resize(at);
   return out;
 }

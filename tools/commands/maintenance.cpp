@@ -96,33 +96,57 @@ Result<int> collect(Context& context) {
   return 0;
 }
 
-Result<int> verify(Context& context, const std::string& name) {
-  BFS_ASSIGN(const auto store, context.open_store());
-  if (!name.empty()) BFS_TRY(find_branch(*store, name));
+std::string counted(std::uint64_t problems) {
+  return problems == 0 ? "no problem" : fmt::format("{} problem{}", problems, problems == 1 ? "" : "s");
+}
+
+nlohmann::json to_json(const RepairReport& report, bool repair) {
+  return {{"objects", report.before.objects},
+          {"bytes", report.before.bytes},
+          {"problems", report.before.problems},
+          {"lines", report.before.lines},
+          {repair ? "mended" : "would_mend", report.done},
+          {repair ? "lost" : "would_lose", report.lost},
+          {"remaining", report.after.problems},
+          {"kept", report.kept.empty() ? nlohmann::json() : nlohmann::json(report.kept)}};
+}
+
+std::string to_text(const RepairReport& report, bool repair) {
+  std::string text;
+  for (const std::string& line : report.before.lines) text += line + "\n";
+  for (const std::string& line : report.done) text += (repair ? "mended: " : "--repair would mend: ") + line + "\n";
+  for (const std::string& line : report.lost) text += (repair ? "lost: " : "not to be had: ") + line + "\n";
+  if (repair && !report.kept.empty()) text += fmt::format("what was replaced is in {}\n", report.kept);
+  text += fmt::format("{} objects, {}, {}", report.before.objects, format_bytes(report.before.bytes), counted(report.before.problems));
+  if (repair && report.before.problems > 0) text += fmt::format("; afterwards {}", counted(report.after.problems));
+  return text;
+}
+
+Result<int> verify(Context& context, const std::string& name, bool repair) {
+  auto opened = context.open_store();
+  // A store that does not open may be what there is to repair.
+  if (!opened && !repair) {
+    Error error = std::move(opened).error();
+    if (error.kind == Kind::damaged && error.hint.empty()) error.hint = "branchfs verify --repair";
+    return error;
+  }
+  if (opened && !name.empty() && !(*opened)->env().exists((*opened)->branch_dir(name))) BFS_TRY(find_branch(**opened, name));
   const Interrupt interrupt;
   ProgressReporter reporter(context.progress_style());
-  reporter.begin("verifying");
-  auto verified = name.empty() ? verify_store(*store, watched(reporter))
-                               : verify_branch(*store, name, watched(reporter));
+  reporter.begin(repair ? "repairing" : "verifying");
+  RepairOptions options;
+  options.dry = !repair;
+  auto verified = repair_store(posix_env(), context.store_dir(), name, options, watched(reporter));
   reporter.finish();
   if (!verified) return std::move(verified).error();
-  const VerifyReport& report = *verified;
-  context.print(
-      [&] {
-        return nlohmann::json{{"objects", report.objects},
-                              {"bytes", report.bytes},
-                              {"problems", report.problems},
-                              {"lines", report.lines}};
-      },
-      [&] {
-        std::string text;
-        for (const std::string& line : report.lines) text += line + "\n";
-        return text + fmt::format("{} objects, {}, {}", report.objects, format_bytes(report.bytes),
-                                  report.problems == 0 ? "no problem" : fmt::format("{} problems", report.problems));
-      });
-  if (report.problems == 0) return 0;
-  return make_error(Kind::damaged,
-                    fmt::format("{} problem{} found", report.problems, report.problems == 1 ? "" : "s"));
+  const RepairReport& report = *verified;
+  context.print([&] { return to_json(report, repair); }, [&] { return to_text(report, repair); });
+  if (report.after.problems > 0) {
+    return make_error(Kind::damaged, counted(report.after.problems) + (repair ? " left" : " found"),
+                      repair || report.done.empty() ? "" : "branchfs verify --repair");
+  }
+  if (report.lost.empty()) return 0;
+  return make_error(Kind::damaged, "the store is whole again, but something is lost");
 }
 
 Result<int> dump_file(Context& context, const std::string& file) {
@@ -150,13 +174,15 @@ void add_compact(CommandLine& line) {
 
 void add_verify(CommandLine& line) {
   auto name = std::make_shared<std::string>();
-  CLI::App& app = line.add("verify", "Check every checksum and invariant", kGroup,
-                           "  branchfs verify dev1\n  branchfs verify --all\n");
+  auto repair = std::make_shared<bool>(false);
+  CLI::App& app = line.add("verify", "Check every checksum and invariant; repair", kGroup,
+                           "  branchfs verify dev1\n  branchfs verify --all --repair\n");
   CLI::Option* option = app.add_option("NAME", *name, "Only what this branch needs");
   const std::string what_all_means = "The whole store (default)";
   app.add_flag("--all", what_all_means)->excludes(option);
+  app.add_flag("--repair", *repair, "Salvage what checksums allow and say what is lost");
   line.bind({&app, "verify", [name] { return name->empty() ? "the store" : branch_object(name)(); },
-             [name](Context& context) { return verify(context, *name); }});
+             [name, repair](Context& context) { return verify(context, *name, *repair); }});
 }
 
 }  // namespace
