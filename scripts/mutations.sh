@@ -33,10 +33,10 @@ mkdir -p "$source" "$build"
 done)
 if [[ -e $root/build/libfuse && ! -e $source/build/libfuse ]]; then mkdir -p "$source/build" && cp -a "$root/build/libfuse" "$source/build/"; fi
 
-declare -A binary=([branch_test]=tests/unit/branch/branch_test [crash_test]=tests/fault/crash_test)
+declare -A binary=([branch_test]=tests/unit/branch/branch_test [crash_test]=tests/fault/crash_test [damage_test]=tests/damage/damage_test)
 export BRANCHFS_CRASH_ROUNDS=2 BRANCHFS_HISTORIES=2 BRANCHFS_SEED=1
 
-build() { cmake --build "$build" --target branch_test crash_test > "$dir/build.log" 2>&1; }
+build() { cmake --build "$build" --target branch_test crash_test damage_test > "$dir/build.log" 2>&1; }
 
 [[ -f $build/build.ninja ]] ||
   cmake -S "$source" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo > "$dir/configure.log" 2>&1 || die "cannot configure: see $dir/configure.log"
@@ -70,7 +70,7 @@ while IFS=$'\t' read -r promise file change what command; do
 done < "$root/tests/mutations/mutations.tsv"
 
 build || die "cannot build the unchanged sources again: see $dir/build.log"
-for command in "branch_test" "crash_test"; do
+for command in "branch_test" "crash_test" "damage_test"; do
   if red "$command"; then die "$command fails without a mutation: see $dir/test.log"; fi
 done
 printf 'mutations: %s killed, %s not\n' "$killed" "$survived"

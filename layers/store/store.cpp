@@ -45,7 +45,9 @@ Result<ObjectId> read_store_file(std::string_view text, const std::string& dir) 
                                                  dir, format, kStoreVersion),
                       "install the newer version");
   }
-  return ObjectId::parse(j["id"].get<std::string>());
+  auto id = ObjectId::parse(j["id"].get<std::string>());
+  if (!id) return make_error(Kind::damaged, dir + "/store has no valid id");
+  return id;
 }
 
 Manifest as_of(Manifest manifest, const std::string& name, const std::string& renamed_from) {

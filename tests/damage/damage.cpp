@@ -47,7 +47,10 @@ std::string change(Harm harm, std::string& bytes, Random& random) {
   switch (harm) {
     case Harm::flip: {
       if (bytes.empty()) return "";
-      const std::size_t at = random.below(bytes.size());
+      // A layer's index is at its end, and small beside its chunks.
+      constexpr std::size_t kEnd = 3000;
+      const std::size_t from = random.below(2) == 0 && bytes.size() > kEnd ? bytes.size() - kEnd : 0;
+      const std::size_t at = from + random.below(bytes.size() - from);
       const auto bit = static_cast<unsigned>(random.below(8));
       bytes[at] = static_cast<char>(static_cast<unsigned char>(bytes[at]) ^ (1U << bit));
       return fmt::format("bit {} at {}", bit, at);

@@ -212,7 +212,7 @@ void DamageLab::list_files() {
       file.sort = parent == "f" ? Sort::data : leaf == "journal" ? Sort::journal : leaf == "pack.lock" ? Sort::lock : Sort::mark;
       file.object = must(ObjectId::parse(file.path.substr(7, 32)));
     } else {
-      file.sort = top == "store" ? Sort::store : top == "lock" ? Sort::lock : Sort::reap;
+      file.sort = top == "store" ? Sort::store : Sort::lock;
     }
     files_.push_back(std::move(file));
   }
@@ -229,8 +229,7 @@ void DamageLab::list_files() {
 bool DamageLab::uses(const std::string& branch, const StoreFile& file) const {
   switch (file.sort) {
     case Sort::store: return true;
-    case Sort::lock:
-    case Sort::reap: return false;
+    case Sort::lock: return false;
     case Sort::branch_lock:
     case Sort::manifest: return file.branch == branch;
     default: return reach_.at(branch).contains(file.object);

@@ -39,7 +39,7 @@ struct Difference {
 };
 Difference compare(const Picture& right, const Picture& seen, const std::set<std::uint64_t>& untold = {});
 
-enum class Sort : std::uint8_t { store, lock, branch_lock, manifest, layer, journal, mark, data, reap };
+enum class Sort : std::uint8_t { store, lock, branch_lock, manifest, layer, journal, mark, data };
 
 struct StoreFile {
   std::string path;    // relative

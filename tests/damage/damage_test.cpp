@@ -79,13 +79,15 @@ void Case::damage() {
     file_ = &files[number_ / kHarms];
     harm_ = static_cast<Harm>(number_ % kHarms);
   } else {
-    const auto sort = static_cast<Sort>(random_.below(static_cast<unsigned>(Sort::reap) + 1));
+    constexpr Sort kWeighted[] = {Sort::store, Sort::lock,  Sort::branch_lock, Sort::manifest, Sort::manifest, Sort::layer, Sort::layer,
+                                  Sort::layer, Sort::layer, Sort::layer,       Sort::journal,  Sort::journal,  Sort::mark,  Sort::data};
+    const Sort sort = kWeighted[random_.below(std::size(kWeighted))];
     std::vector<const StoreFile*> of_sort;
     for (const StoreFile& file : files) {
       if (file.sort == sort) of_sort.push_back(&file);
     }
     file_ = of_sort.empty() ? &files[random_.below(files.size())] : of_sort[random_.below(of_sort.size())];
-    harm_ = static_cast<Harm>(random_.below(kHarms));
+    harm_ = random_.below(3) == 0 ? Harm::flip : static_cast<Harm>(random_.below(kHarms));
   }
   boot_ = random_.below(3) == 0 ? "boot two" : "boot one";
   std::vector<std::string> own{file_->path};
