@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <cstdlib>
 #include <fstream>
 #include <thread>
 
@@ -65,10 +66,18 @@ bool sees_all_users() {
   return (map >> first >> outside >> count) && count >= UINT32_MAX;
 }
 
+// Root trusts itself and whoever called sudo, who can do as root what he likes; everybody else his own.
+bool is_trusted(::uid_t owner) {
+  const ::uid_t me = ::geteuid();
+  if (owner == me) return true;
+  const char* caller = me == 0 ? std::getenv("SUDO_UID") : nullptr;
+  return caller != nullptr && fmt::to_string(owner) == caller;
+}
+
 // Whoever can replace the store, or one of its directories, decides what the owner's commands do: as root, what root does.
 Status check_ownership(Env& env, const struct ::stat& st, const std::string& dir) {
   const ::uid_t me = ::geteuid();
-  if (st.st_uid != me) {
+  if (!is_trusted(st.st_uid)) {
     return make_error(Kind::refused, fmt::format("{} belongs to another user (uid {})", dir, st.st_uid),
                       me == 0 ? "run it as that user, or give the store to root" : "use your own store with --store");
   }
@@ -81,7 +90,7 @@ Status check_ownership(Env& env, const struct ::stat& st, const std::string& dir
     if (!found && found.error().sys == ENOENT) continue;  // whoever needs it will say so
     BFS_ASSIGN(const struct ::stat below, std::move(found));
     if (!S_ISDIR(below.st_mode)) return make_error(Kind::refused, path + " is not a directory of the store's own", "put the real one back");
-    if (below.st_uid != me || (below.st_mode & S_IWOTH) != 0) {
+    if (!is_trusted(below.st_uid) || (below.st_mode & S_IWOTH) != 0) {
       return make_error(Kind::refused, path + " belongs to another user or is writable for everyone", "chown and chmod it as the store");
     }
   }
@@ -92,7 +101,7 @@ Status check_ownership(Env& env, const struct ::stat& st, const std::string& dir
     if ((parent.st_mode & (S_IWOTH | S_ISVTX)) == S_IWOTH) {
       return make_error(Kind::refused, fmt::format("{}, above {}, is writable for everyone", above, dir), "chmod o-w " + above);
     }
-    if (root && parent.st_uid != 0) {
+    if (root && !is_trusted(parent.st_uid)) {
       return make_error(Kind::refused, fmt::format("{}, above root's store {}, belongs to uid {}", above, dir, parent.st_uid),
                         "put the store where only root can, or run it as that user");
     }

@@ -61,7 +61,7 @@ class Store {
   static Status write_store_file(Env& env, const std::string& dir);
   // Refuses what is not a store (not_found), a newer format, and what somebody else could have prepared or could exchange: one owned by
   // another user (also for root), writable for everyone or below a directory that is (unless sticky), and for root below another user's
-  // directory (refused).
+  // directory (refused). Under sudo what belongs to its caller is as good as root's.
   static Result<std::shared_ptr<Store>> open(Env& env, const std::string& dir);
 
   [[nodiscard]] Env& env() const { return env_; }

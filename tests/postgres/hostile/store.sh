@@ -43,6 +43,7 @@ if ((EUID == 0)); then
   done
   refused "belongs to another user" "$MOUNT_BRANCHFS" "$work/theirs" "$work/at" -o branch=prod
   equal "$(cd "$work/theirs" && find . -printf '%p %u %m %s\n' | sort)" "$before" "another user's store"
+  SUDO_UID=$(stat -c %u "$work/theirs") "$BRANCHFS" --store "$work/theirs" list > /dev/null || fail "sudo does not work on its caller's store"
   rm -r "$work/theirs"
   mkdir "$work/home"
   mv "$store" "$work/home/store"

@@ -23,9 +23,12 @@ groups=$([[ $full == 1 ]] && echo 1000 || echo 6)
 awk -v most="$groups" '/^test:/ && ++n > most { exit } { print }' "$suites/regress/parallel_schedule" \
   > "$suites/regress/schedule"
 cp "$suites/isolation/isolation_schedule" "$suites/isolation/schedule"
-give_to_server_user "$work"
+chmod 755 "$work"  # the store below it stays root's
+host=$work/host
+mkdir "$host"
+give_to_server_user "$suites" "$host"
 
-plain=$work/plain
+plain=$host/plain
 as_server_user "$bin/initdb" -k -D "$plain" -U postgres -A trust --locale=C --encoding=UTF8 > /dev/null
 # Without it prepared transactions are refused, and their tests show no more than that.
 echo "max_prepared_transactions = 10" >> "$plain/postgresql.conf"
@@ -62,12 +65,12 @@ on_branch() {
 }
 
 on_host() {
-  as_server_user mkdir -m 700 "$work/sockets"
+  as_server_user mkdir -m 700 "$host/sockets"
   at_end+=('as_server_user "$bin/pg_ctl" -D "$plain" -s -m immediate stop 2> /dev/null')
-  as_server_user "$bin/pg_ctl" -D "$plain" -w -s -l "$work/plain.log" \
-    -o "-c listen_addresses= -c unix_socket_directories=$work/sockets -c unix_socket_permissions=0700" start
-  run regress host "$work/sockets" 5432 || true
-  if [[ $full == 1 ]]; then run isolation host "$work/sockets" 5432 || true; fi
+  as_server_user "$bin/pg_ctl" -D "$plain" -w -s -l "$host/plain.log" \
+    -o "-c listen_addresses= -c unix_socket_directories=$host/sockets -c unix_socket_permissions=0700" start
+  run regress host "$host/sockets" 5432 || true
+  if [[ $full == 1 ]]; then run isolation host "$host/sockets" 5432 || true; fi
   as_server_user "$bin/pg_ctl" -D "$plain" -s -m fast stop
 }
 

@@ -13,7 +13,8 @@ pg_ctl() { as_server_user "$bin/pg_ctl" -D "$1" -w -s "${@:2}"; }
 # conf DIR NAME: a setting as the server's files have it.
 conf() { as_server_user "$bin/postgres" -D "$1" -C "$2"; }
 on() { psql -XAtq -v ON_ERROR_STOP=1 -U postgres -h "$(conf "$1" unix_socket_directories)" -p "$(conf "$1" port)" -c "$2" postgres; }
-give_to_server_user "$work"
+chmod 755 "$work"  # the store below it stays root's
+mkdir "$work/logs" && give_to_server_user "$work/logs"
 
 say "a child of a running parent, mounted and never started by branchfs"
 dir=$("$BRANCHFS" create child --mount)
@@ -29,7 +30,7 @@ equal "$("$BRANCHFS" mount child)" "$dir" "mount again"
 equal "$(cd "$dir" && find . -type f -exec md5sum {} + | sort -k 2 | md5sum)" "$before" "what a second mount changes"
 
 say "pg_ctl start"
-pg_ctl "$dir" start -l "$work/child.log"
+pg_ctl "$dir" start -l "$work/logs/child.log"
 equal "$(on "$dir" 'SELECT count(*) FROM t')" 1000 "rows"
 equal "$(on "$dir" "SELECT count(*) FROM pg_settings WHERE (name, setting) IN (('archive_mode', 'off'), ('primary_conninfo', ''), ('max_logical_replication_workers', '0'))")" 3 "settings"
 on "$dir" "CREATE TABLE by_hand AS SELECT 1 AS i"
@@ -49,7 +50,7 @@ equal "$(query child 'SHOW work_mem')" 5MB "a setting made by hand"
 url=$("$BRANCHFS" url child)
 "$BRANCHFS" stop child > /dev/null
 dir=$("$BRANCHFS" mount child)
-pg_ctl "$dir" start -l "$work/child.log"
+pg_ctl "$dir" start -l "$work/logs/child.log"
 equal "$("$BRANCHFS" start child)" "$url" "start of a prepared branch that runs already"
 equal "$(query child 'SELECT count(*) FROM t')" 1000 "the URL works"
 equal "$("$BRANCHFS" stop child)" "child is offline" "stop"
