@@ -328,7 +328,7 @@ class Driver {
 TEST_CASE("branches hold what a plain model holds", "[model]") {
   const char* given = std::getenv("BRANCHFS_SEED");
   std::uint64_t first = given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
-  const char* rounds = std::getenv("BRANCHFS_ROUNDS");
+  const char* rounds = std::getenv("BRANCHFS_MODEL_RUNS");
   int count = given != nullptr ? 1 : rounds != nullptr ? std::atoi(rounds) : 8;
   for (int i = 0; i < count; ++i) {
     std::uint64_t seed = first + static_cast<std::uint64_t>(i);
