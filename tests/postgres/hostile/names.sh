@@ -24,7 +24,7 @@ refused() {
   "$@" > "$work/out" 2> "$work/err" < /dev/null || code=$?
   equal "$code" 2 "$shown: exit code ($(cat "$work/err"))"
   equal "$(wc -l < "$work/err")" 1 "$shown: lines"
-  (($(wc -c < "$work/err") < 400)) || fail "$shown: $(wc -c < "$work/err") bytes"
+  (($(wc -c < "$work/err") < 500 + ${#BRANCHFS_STORE})) || fail "$shown: $(wc -c < "$work/err") bytes"
   ! LC_ALL=C grep -q $'[\x01-\x09\x0b-\x1f\x7f]' "$work/err" || fail "$shown sends control characters to the terminal"
   LC_ALL=C grep -qE "^branchfs: cannot .*is not a branch name.*\)$" "$work/err" || fail "$shown: $(cat "$work/err")"
   checks=$((checks + 1))
