@@ -270,7 +270,13 @@ Status Repairer::journals() {
   for (const auto& [name, manifest] : branches_) {
     if (!report_.before.branches.contains(name)) continue;
     for (ObjectId id : manifest.stack) {
-      if (!env_.exists(store_->layer_path(id)) && seen.insert(id).second) BFS_TRY(journal(id));
+      if (env_.exists(store_->layer_path(id)) || !seen.insert(id).second) continue;
+      if (env_.exists(store_->delta_dir(id))) {
+        BFS_TRY(journal(id));
+      } else {
+        // Nothing says whether it was a layer, with a whole tree in it, or a delta.
+        lost(fmt::format("element {} of the stack of branch \"{}\" is gone", id.hex(), name));
+      }
     }
     if (manifest.delta.valid() && seen.insert(manifest.delta).second) BFS_TRY(journal(manifest.delta));
   }

@@ -341,7 +341,8 @@ Pictures DamageLab::look(const std::string& dir, const std::string& boot) const 
   return pictures;
 }
 
-Difference compare(const Picture& right, const Picture& seen, const std::set<std::uint64_t>& untold) {
+Difference compare(const Picture& right, const Picture& seen, const std::set<std::uint64_t>& untold,
+                   const std::set<std::uint64_t>& gone) {
   Difference out;
   if (!seen.error.empty()) {
     out.errors.push_back(seen.error);
@@ -371,7 +372,7 @@ Difference compare(const Picture& right, const Picture& seen, const std::set<std
       continue;
     }
     if (untold.contains(want.ino) && want.ino == have.ino) continue;
-    if (have.attr != want.attr) out.wrong.push_back(fmt::format("{}: {} instead of {}", path, have.attr, want.attr));
+    if (have.attr != want.attr && !gone.contains(want.ino)) out.wrong.push_back(fmt::format("{}: {} instead of {}", path, have.attr, want.attr));
     if (have.symlink.starts_with("error: ")) {
       out.errors.push_back(have.symlink);
     } else if (have.symlink != want.symlink) {

@@ -32,12 +32,14 @@ struct Picture {
 using Pictures = std::map<std::string, Picture>;
 
 // What is wrong with `seen`, where `right` is known: one line each. Errors are not wrong; they are counted in `errors` with their
-// text. `untold`: inodes of which the host's word is taken.
+// text. `untold`: inodes of which the host's word is taken. `gone`: those whose data file is not there; nobody knows their times, and
+// where no record told their size they are empty.
 struct Difference {
   std::vector<std::string> wrong;
   std::vector<std::string> errors;
 };
-Difference compare(const Picture& right, const Picture& seen, const std::set<std::uint64_t>& untold = {});
+Difference compare(const Picture& right, const Picture& seen, const std::set<std::uint64_t>& untold = {},
+                   const std::set<std::uint64_t>& gone = {});
 
 enum class Sort : std::uint8_t { store, lock, branch_lock, manifest, layer, journal, mark, data };
 

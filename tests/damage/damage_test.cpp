@@ -31,6 +31,7 @@ std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
 // What cannot be told from what a crash may leave, or is the host filesystem's word (FORMAT.md §6.2).
 struct Excuse {
   std::set<std::uint64_t> untold;       // inodes whose blocks lie in the damaged data files
+  std::set<std::uint64_t> gone;         // inodes whose data file is gone
   std::string as_if;                    // a store of which every answer counts as right; "" for none
 };
 
@@ -111,7 +112,9 @@ bool Case::concerns(const std::string& branch) const {
 void Case::excuses() {
   for (const StoreFile* file : {file_, other_}) {
     if (file == nullptr) continue;
-    if (file->sort == Sort::data) excuse_.untold.insert(std::stoull(file->path.substr(file->path.rfind('/') + 1), nullptr, 16));
+    if (file->sort == Sort::data) {
+      (harm_ < Harm::remove ? excuse_.untold : excuse_.gone).insert(std::stoull(file->path.substr(file->path.rfind('/') + 1), nullptr, 16));
+    }
     const std::string path = dir_ + "/" + file->path;
     const bool is_file = fs::is_regular_file(fs::symlink_status(path));
     const bool gone = !fs::exists(fs::symlink_status(path));
@@ -155,9 +158,9 @@ bool Case::names_the_place(const std::string& error) const {
 }
 
 Difference Case::difference(const std::string& branch, const Picture& seen) const {
-  Difference strict = compare(lab_.right(boot_).at(branch), seen, excuse_.untold);
+  Difference strict = compare(lab_.right(boot_).at(branch), seen, excuse_.untold, excuse_.gone);
   if (strict.wrong.empty() || as_if_.empty()) return strict;
-  Difference lenient = compare(as_if_.at(branch), seen, excuse_.untold);
+  Difference lenient = compare(as_if_.at(branch), seen, excuse_.untold, excuse_.gone);
   return lenient.wrong.empty() ? lenient : strict;
 }
 
@@ -181,7 +184,7 @@ void Case::look() {
   check("damaged", seen);
   for (const std::string& branch : lab_.branches()) {
     const Difference d = compare(lab_.right(boot_).at(branch), seen.at(branch));
-    differs_ = differs_ || !d.errors.empty() || (!d.wrong.empty() && as_if_.empty() && excuse_.untold.empty());
+    differs_ = differs_ || !d.errors.empty() || (!d.wrong.empty() && as_if_.empty() && excuse_.untold.empty() && excuse_.gone.empty());
   }
 }
 
@@ -211,6 +214,7 @@ void Case::repair() {
     auto store = must(Store::open(env, dir_));
     auto manifest = store->read_manifest(branch);
     if (manifest && manifest->state == kSalvaged) {
+      if (file_->sort != Sort::journal) wrong("a branch is put back to an older state for something that is no journal");
       if (repaired->lost.empty()) wrong("a branch is salvaged without a word about what is lost");
       continue;
     }
