@@ -244,7 +244,8 @@ std::string DamageLab::copy(const std::string& name, const std::vector<std::stri
     fs::create_directories((to / relative).parent_path());
     if (item.is_directory()) {
       fs::create_directory(to / relative);
-    } else if (item.path().filename() == "lock" || std::find(own.begin(), own.end(), relative.string()) != own.end()) {
+    } else if (item.path().filename() == "lock" || item.path().filename() == "journal" ||  // locked, by each case for itself
+               std::find(own.begin(), own.end(), relative.string()) != own.end()) {
       fs::copy_file(item.path(), to / relative);
     } else {
       fs::create_hard_link(item.path(), to / relative);
