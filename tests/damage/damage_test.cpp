@@ -303,7 +303,7 @@ TEST_CASE("any damage to any file gives right bytes or an error that says where,
     CHECK(lines.empty());
     return;
   }
-  const std::uint64_t cases = number_from("BRANCHFS_DAMAGE_CASES", 2500);
+  const std::uint64_t cases = number_from("BRANCHFS_DAMAGE_CASES", 2400);
   std::cout << fmt::format("seed {}, {} files, {} cases\n", seed, lab.files().size(), cases);
   // One half of the cases in a child.
   constexpr std::uint64_t kHalves = 2;

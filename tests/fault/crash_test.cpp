@@ -438,7 +438,7 @@ class History {
 TEST_CASE("power cuts in long histories", "[crash][random]") {
   const char* given = std::getenv("BRANCHFS_SEED");
   const std::uint64_t first = given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
-  const std::uint64_t histories = given != nullptr ? 1 : setting("BRANCHFS_HISTORIES", 4);
+  const std::uint64_t histories = given != nullptr ? 1 : setting("BRANCHFS_HISTORIES", 2);
   for (std::uint64_t seed = first; seed < first + histories; ++seed) {
     INFO("repeat with BRANCHFS_SEED=" << seed);
     History history(seed);
