@@ -83,7 +83,7 @@ Status OpenBranch::recover() {
   for (const DirItem& item : items) names.insert(item.name);
   for (const NodePtr& node : view_->touched_nodes()) {
     const bool has_blocks = node->sources.any_from(BlockNo{0}, own());
-    if (has_blocks && !names.contains(fmt::format("{:016x}", node->attr.ino.v))) node->is_lost = true;
+    if (has_blocks && !names.contains(Delta::file_name(node->attr.ino))) node->is_lost = true;
   }
   for (const DirItem& item : items) {
     Ino ino;

@@ -400,7 +400,7 @@ Status OpenBranch::reserve_for_unsynced() {
   std::uint64_t bytes = 0;
   for (const NodePtr& node : take_dirty()) {
     std::shared_lock lock(node->mutex);
-    const std::size_t ranges = node->pending.to_vector().size() + node->syncing.to_vector().size();
+    const std::size_t ranges = node->pending.range_count() + node->syncing.range_count();
     bytes += kMostForState + node->symlink.size() + ranges * sizeof(BlockRange);
   }
   return open_delta().journal().reserve(bytes);

@@ -46,6 +46,7 @@ class RangeSet {
   void erase_from(BlockNo from) { erase({from, UINT64_MAX - from.v}); }
   void clear() { ranges_.clear(); }
   [[nodiscard]] bool empty() const { return ranges_.empty(); }
+  [[nodiscard]] std::size_t range_count() const { return ranges_.size(); }
   [[nodiscard]] std::vector<BlockRange> to_vector() const {
     std::vector<BlockRange> out;
     out.reserve(ranges_.size());

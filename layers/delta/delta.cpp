@@ -19,7 +19,9 @@ std::uint64_t hash_boot_id(Env& env) {
 
 }  // namespace
 
-std::string Delta::file_path(Ino ino) const { return fmt::format("{}/f/{:016x}", dir_, ino.v); }
+std::string Delta::file_name(Ino ino) { return fmt::format("{:016x}", ino.v); }
+
+std::string Delta::file_path(Ino ino) const { return dir_ + "/f/" + file_name(ino); }
 
 Status Delta::create(Env& env, const std::string& dir, ObjectId id) {
   BFS_TRY(env.make_dir(dir));

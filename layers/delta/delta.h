@@ -38,6 +38,8 @@ class Delta {
 
   [[nodiscard]] ObjectId id() const { return id_; }
   [[nodiscard]] Journal& journal() { return *journal_; }
+  // Below "f/". The only place where names of data files are made.
+  static std::string file_name(Ino ino);
   [[nodiscard]] std::string file_path(Ino ino) const;
 
   // The inode's data file; null when there is none and `create` is false.

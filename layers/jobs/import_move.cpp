@@ -159,7 +159,7 @@ Status Mover::write_journal(Delta& delta) {
 
 Status Mover::take_files() {
   for (const auto& [ino, path] : moved_.files) {
-    BFS_TRY(env_.rename(real(path), fmt::format("{}/f/{:016x}", store_.delta_dir(id_), ino.v)));
+    BFS_TRY(env_.rename(real(path), store_.delta_dir(id_) + "/f/" + Delta::file_name(ino)));
   }
   return {};
 }

@@ -4,6 +4,8 @@
 
 #include <charconv>
 
+#include "layers/delta/delta.h"
+
 namespace branchfs {
 
 namespace {
@@ -53,7 +55,7 @@ Status forget_moved_files(Env& env, const std::string& delta_dir) {
 Status move_back(Env& env, const std::string& delta_dir) {
   BFS_ASSIGN(MovedFiles moved, read_moved_files(env, delta_dir));
   for (const auto& [ino, path] : moved.files) {
-    std::string from = fmt::format("{}/f/{:016x}", delta_dir, ino.v);
+    std::string from = delta_dir + "/f/" + Delta::file_name(ino);
     if (!env.exists(from)) continue;  // not moved yet, or back already
     Status renamed = env.rename(from, moved.source + "/" + path, 1U /* RENAME_NOREPLACE */);
     if (!renamed) {

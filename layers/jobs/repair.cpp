@@ -15,7 +15,7 @@
 
 #include "layers/base/checksum.h"
 #include "layers/base/codec.h"
-#include "layers/delta/edit.h"
+#include "layers/delta/delta.h"
 #include "layers/jobs/jobs.h"
 #include "layers/jobs/reach.h"
 #include "layers/jobs/salvage.h"
@@ -389,8 +389,8 @@ Status Repairer::unneeded_data(ObjectId id, const Bytes& kept) {
     auto payload = record->payload;
     if (record->type == RecordType::unsynced && payload.size() >= kUnsyncedHead) payload = payload.subspan(kUnsyncedHead);
     BFS_ASSIGN(const Edit edit, Edit::decode(payload));
-    for (const InodeItem& item : edit.inodes) needed.insert(fmt::format("{:016x}", item.attr.ino.v));
-    for (const PresentItem& item : edit.presents) needed.insert(fmt::format("{:016x}", item.ino.v));
+    for (const InodeItem& item : edit.inodes) needed.insert(Delta::file_name(item.attr.ino));
+    for (const PresentItem& item : edit.presents) needed.insert(Delta::file_name(item.ino));
   }
   const std::string files = store_->delta_dir(id) + "/f";
   BFS_ASSIGN(auto items, env_.list(files));
