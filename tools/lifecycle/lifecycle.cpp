@@ -178,6 +178,22 @@ const char* BranchState::word() const {
   return "mounted";
 }
 
+namespace {
+
+// A branch that lost a write of the kernel's reads nothing any more (P8), its server's pid file neither: then it goes by the
+// server's socket.
+bool pid_file_is_lost(const BranchState& state) {
+  return state.mount == MountState::mounted && state.server.state == pg::ServerState::unclear && state.server.started == 0;
+}
+
+Status end_server(const BranchInfo& branch, const BranchState& state, pg::StopMode mode) {
+  Status ended = pg::stop_server(state.mountpoint, mode);
+  if (ended || ended.error().sys != EIO) return ended;
+  return end_orphaned_server(branch.manifest);
+}
+
+}  // namespace
+
 Result<BranchState> observe(const Store& store, const BranchInfo& branch) {
   BranchState state;
   BFS_ASSIGN(state.holder, living_holder(store, branch.name));
@@ -195,6 +211,7 @@ Result<BranchState> observe(const Store& store, const BranchInfo& branch) {
   }
   if (state.mount != MountState::mounted) return state;
   state.server = pg::server_status(state.mountpoint);
+  if (pid_file_is_lost(state)) state.server.pid = orphaned_server(branch.manifest).value_or(0);
   return state;
 }
 
@@ -259,18 +276,24 @@ Status ensure_unmounted(Store& store, const OperationLock& lock, bool urgent) {
   return {};
 }
 
-Result<pg::Access> ensure_started(Store& store, const OperationLock& lock, const StartRequest& request,
-                                  const Warn& warn) {
+namespace {
+
+// `reopened`: whatever the branch lost before is behind it.
+Result<pg::Access> start_once(Store& store, const OperationLock& lock, const StartRequest& request, const Warn& warn, bool& reopened) {
   BFS_ASSIGN(const BranchInfo branch, read_branch(store, lock.branch()));
   BFS_ASSIGN(BranchState before, observe(store, branch));
+  if (before.serving() && turned_read_only(store, branch.name)) {
+    BFS_TRY(end_server(branch, before, pg::StopMode::immediate));  // it can save nothing any more
+    BFS_ASSIGN(before, observe(store, branch));
+  }
   // A first start that was killed half-way: nobody knows the server's password yet, so nobody misses it.
   const bool unfinished = before.serving() && !facts_of(branch.manifest).prepared &&
                           is_started_by_branchfs(before.server.pid, before.mountpoint);
-  if (unfinished) BFS_TRY(pg::stop_server(before.mountpoint, pg::StopMode::immediate));
+  if (unfinished) BFS_TRY(end_server(branch, before, pg::StopMode::immediate));
   if (before.serving() && !unfinished && before.server.state != pg::ServerState::unclear) {
     BFS_ASSIGN(const bool answers, wait_until_answers(before.mountpoint));
     if (!answers) {
-      BFS_TRY(pg::stop_server(before.mountpoint));  // waits for one that is ending
+      BFS_TRY(end_server(branch, before, pg::StopMode::fast));  // waits for one that is ending
       BFS_ASSIGN(before, observe(store, branch));
     }
   }
@@ -292,10 +315,10 @@ Result<pg::Access> ensure_started(Store& store, const OperationLock& lock, const
   const bool failed = before.mount == MountState::mounted && turned_read_only(store, branch.name);
   if (failed) BFS_TRY(ensure_unmounted(store, lock));
   if (failed || before.mount == MountState::stale) mount.dir = before.mountpoint;
+  reopened = failed || before.mount != MountState::mounted;
   mount.keep_writes = true;
   BFS_ASSIGN(std::string mountpoint, ensure_mounted(store, lock, mount));
-  const bool mounted_here = failed || before.mount != MountState::mounted;
-  if (mounted_here && !request.throw_away && !is_true(pg::survives_power_cut(mountpoint))) {
+  if (reopened && !request.throw_away && !is_true(pg::survives_power_cut(mountpoint))) {
     // Only the mounted branch tells what its configuration says.
     BFS_TRY(ensure_unmounted(store, lock));
     mount.keep_writes = false;
@@ -309,6 +332,16 @@ Result<pg::Access> ensure_started(Store& store, const OperationLock& lock, const
   return access;
 }
 
+}  // namespace
+
+Result<pg::Access> ensure_started(Store& store, const OperationLock& lock, const StartRequest& request, const Warn& warn) {
+  bool reopened = false;
+  auto access = start_once(store, lock, request, warn, reopened);
+  // It was mounted, and what the kernel had kept from before could not be stored just now.
+  if (!access && !reopened && turned_read_only(store, lock.branch())) access = start_once(store, lock, request, warn, reopened);
+  return access;
+}
+
 Result<bool> ensure_stopped(Store& store, const OperationLock& lock, bool urgent) {
   BFS_ASSIGN(const BranchInfo branch, read_branch(store, lock.branch()));
   BFS_ASSIGN(const BranchState state, observe(store, branch));
@@ -317,7 +350,7 @@ Result<bool> ensure_stopped(Store& store, const OperationLock& lock, bool urgent
     return state.server.pid != 0;
   }
   if (!state.serving()) return false;
-  BFS_TRY(pg::stop_server(state.mountpoint, urgent ? pg::StopMode::immediate : pg::StopMode::fast));
+  BFS_TRY(end_server(branch, state, urgent ? pg::StopMode::immediate : pg::StopMode::fast));
   return true;
 }
 

@@ -106,6 +106,26 @@ echo after > "$disk/kept/after"
 b umount kept > /dev/null
 b delete kept > /dev/null
 
+say "the same below a server, whose pid file nobody can read any more: stop ends it, start opens the branch again"
+b create kept --from prod --start > /dev/null
+query kept "CREATE TABLE told AS SELECT 1 AS i" > /dev/null
+for command in stop start; do
+  dir=$(field kept mountpoint)
+  server=$(head -n 1 "$dir/postmaster.pid")
+  fill
+  dd if=/dev/zero of="$dir/late" bs=1M count=8 2> /dev/null && fail "8 MiB fitted into $(free_bytes) bytes"
+  sync "$dir/late" 2> /dev/null && fail "a sync after a lost write"
+  ! dd if="$dir/postmaster.pid" of=/dev/null iflag=direct 2> /dev/null || fail "a branch that lost a write is read"
+  rm "$disk/filler"
+  b list > /dev/null
+  b "$command" kept > /dev/null || fail "$command after a lost write"
+  ! alive "$server" || fail "$command left server $server"
+  b start kept > /dev/null
+  equal "$(query kept "SELECT * FROM told")" 1 "what was committed, after $command"
+done
+b stop kept > /dev/null
+b delete kept > /dev/null
+
 say "a full disk, nothing running: delete and gc free it"
 b create dev --from prod --start > /dev/null
 query dev "CREATE TABLE big AS SELECT repeat('x', 900) AS pad FROM generate_series(1, 50000)"
