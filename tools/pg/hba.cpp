@@ -1,5 +1,7 @@
 #include "tools/pg/hba.h"
 
+#include <fmt/format.h>
+
 #include "tools/pg/text.h"
 
 namespace branchfs::pg {
@@ -16,15 +18,13 @@ constexpr std::string_view kRules =
     "host    replication  all  127.0.0.1/32   scram-sha-256\n"
     "host    replication  all  ::1/128        scram-sha-256\n";
 
-// The lines outside of our own block.
+std::string own_rules() { return fmt::format("{}\n{}{}\n", kBegin, kRules, kEnd); }
+
+// The lines behind our own block, which stands first. One that was changed, or that stands elsewhere, is not ours.
 std::vector<std::string> foreign_lines(std::string_view source) {
-  std::vector<std::string> lines;
-  bool ours = false;
-  for (auto& line : split(source, '\n')) {
-    if (line == kBegin) ours = true;
-    if (!ours) lines.push_back(std::move(line));
-    if (line == kEnd) ours = false;
-  }
+  const std::string own = own_rules();
+  if (source.starts_with(own)) source.remove_prefix(own.size());
+  auto lines = split(source, '\n');
   if (!lines.empty() && lines.back().empty()) lines.pop_back();  // behind the last newline
   return lines;
 }
@@ -43,11 +43,7 @@ bool has_secret(std::string_view line) {
 }  // namespace
 
 std::string branch_hba(std::string_view source) {
-  std::string result(kBegin);
-  result += '\n';
-  result += kRules;
-  result += kEnd;
-  result += '\n';
+  std::string result = own_rules();
   for (const auto& line : foreign_lines(source)) {
     if (has_secret(line)) {
       result += "# (a rule with a password, left out)";

@@ -335,3 +335,18 @@ TEST_CASE("a certificate is made once and found again") {
   REQUIRE(stat((store / "tls/server.key").c_str(), &st) == 0);
   CHECK((st.st_mode & 0777) == 0600);
 }
+
+TEST_CASE("rules of the source in something that looks like our block are not in force") {
+  const std::string own = branch_hba("");
+  const std::string mark = own.substr(0, own.find('\n') + 1);
+  const std::string rule = "host all all 0.0.0.0/0 trust\n";
+  for (const std::string& source : {mark + rule, mark + rule + own, rule + own, own + rule, mark.substr(2) + rule}) {
+    INFO(source);
+    CHECK(has_foreign_rules(source));
+    const std::string hba = branch_hba(source);
+    CHECK(!has_foreign_rules(hba));
+    CHECK(hba.starts_with(own));
+    CHECK(hba.find("\n# " + rule) != std::string::npos);
+    CHECK(branch_hba(hba) == hba);
+  }
+}
