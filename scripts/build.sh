@@ -5,7 +5,7 @@ set -euo pipefail
 usage() {
   cat <<'TEXT'
 usage: scripts/build.sh [PRESET] [TARGET ...]
-  PRESET   release (default), asan, tsan or fuzz
+  PRESET   release (default), asan, tsan, coverage or fuzz
   TARGET   what to build (default: everything)
   CMAKE_BUILD_PARALLEL_LEVEL=N in the environment limits the number of compilers.
 TEXT

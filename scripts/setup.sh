@@ -17,6 +17,9 @@ readonly bench_packages=(python3 gnuplot-nox libbenchmark-dev fuse-overlayfs btr
 # Only with --fuzz: what scripts/fuzz.sh compiles with.
 readonly fuzz_packages=(clang)
 
+# Only with --coverage: what scripts/coverage.sh counts with.
+readonly coverage_packages=(gcovr)
+
 # The server headers for the masking module, of every major that is installed or that `postgresql` will bring.
 server_headers() {
   local postgres majors=""
@@ -35,18 +38,24 @@ die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
 usage() {
   cat <<'TEXT'
-usage: scripts/setup.sh [--bench] [--fuzz] [--list]
+usage: scripts/setup.sh [--bench] [--fuzz] [--coverage] [--list]
   Installs the Debian or Ubuntu packages that building and running branchfs needs.
-  --bench  also those of scripts/bench.sh
-  --fuzz   also those of scripts/fuzz.sh
-  --list   print their names and exit
+  --bench     also those of scripts/bench.sh
+  --fuzz      also those of scripts/fuzz.sh
+  --coverage  also those of scripts/coverage.sh
+  --list      print their names and exit
   BRANCHFS_SKIP_SETUP=1 in the environment: do nothing
 TEXT
 }
 
 wanted=("${build_packages[@]}" "${run_packages[@]}")
-while [[ ${1:-} == --bench || ${1:-} == --fuzz ]]; do
-  if [[ $1 == --bench ]]; then wanted+=("${bench_packages[@]}"); else wanted+=("${fuzz_packages[@]}"); fi
+while :; do
+  case ${1:-} in
+    --bench) wanted+=("${bench_packages[@]}") ;;
+    --fuzz) wanted+=("${fuzz_packages[@]}") ;;
+    --coverage) wanted+=("${coverage_packages[@]}") ;;
+    *) break ;;
+  esac
   shift
 done
 

@@ -10,7 +10,7 @@ usage() {
 usage: scripts/test.sh [-L LABEL] [--preset PRESET] [--jobs N] [-- CTEST-OPTIONS]
   -L LABEL        only tests with this label (a regular expression): quick, mount, postgres, soak;
                   without it all but soak
-  --preset NAME   release (default), asan or tsan (see sanitize.sh)
+  --preset NAME   release (default), asan or tsan (see sanitize.sh), coverage
   --jobs N        tests at a time (default: one per processor)
   TMPDIR says where the scratch directory goes (a disk with about 10 GB free, not tmpfs).
 TEXT
