@@ -47,14 +47,12 @@ Result<JournalScan> replay(std::span<const std::byte> journal, ObjectId id, cons
   BFS_TRY(check_header(journal, id, path));
   JournalScan scan;
   scan.file_size = journal.size();
-  std::uint64_t at = kHeaderSize;
-  while (auto record = Journal::record_at(journal, at, id)) {
-    if (Status applied = visitor(record->type, record->payload); !applied) {
-      return std::move(applied).error().context(fmt::format("{}: record at {}", path, at));
-    }
-    at += record->total;
+  auto end = Journal::for_each_record(journal, id, [&](RecordType type, std::span<const std::byte> payload) {
     ++scan.records;
-  }
+    return visitor(type, payload);
+  });
+  if (!end) return std::move(end).error().context(path);
+  const std::uint64_t at = *end;
   if (at < journal.size() && Journal::was_durable(journal, at, id)) {
     return make_error(Kind::damaged, fmt::format("{}: the record at {} is damaged", path, at));
   }
@@ -83,6 +81,17 @@ std::optional<JournalRecord> Journal::record_at(std::span<const std::byte> journ
   record.payload = rest.subspan(kRecordHeader, size);
   record.total = body + kRecordTail;
   return record;
+}
+
+Result<std::uint64_t> Journal::for_each_record(std::span<const std::byte> journal, ObjectId id, const Visitor& visitor) {
+  std::uint64_t at = kHeaderSize;
+  while (auto record = record_at(journal, at, id)) {
+    if (Status visited = visitor(record->type, record->payload); !visited) {
+      return std::move(visited).error().context(fmt::format("record at {}", at));
+    }
+    at += record->total;
+  }
+  return at;
 }
 
 bool Journal::was_durable(std::span<const std::byte> journal, std::uint64_t from, ObjectId id) {

@@ -57,6 +57,8 @@ class Journal {
   static Result<JournalScan> scan(Env& env, const std::string& path, ObjectId id, const Visitor& visitor);
   // The record at `offset` of a journal's bytes, if there is a valid one.
   static std::optional<JournalRecord> record_at(std::span<const std::byte> journal, std::uint64_t offset, ObjectId id);
+  // Visits the valid records from the first one on; the offset behind the last of them.
+  static Result<std::uint64_t> for_each_record(std::span<const std::byte> journal, ObjectId id, const Visitor& visitor);
   // Whether a valid record behind `from` testifies that the journal had been durable beyond `from`: then an invalid
   // record at `from` is damage and not the tail of an interrupted write.
   static bool was_durable(std::span<const std::byte> journal, std::uint64_t from, ObjectId id);

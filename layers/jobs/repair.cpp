@@ -50,7 +50,7 @@ class Repairer {
   Status journal(ObjectId id);
   Status cut(ObjectId id, const JournalSalvage& salvage, std::uint64_t sealed_size);
   Result<bool> mark(ObjectId id, const std::string& name, const Bytes& journal);
-  [[nodiscard]] bool depends_on_marks(const Bytes& journal) const;
+  [[nodiscard]] bool depends_on_marks(ObjectId id, const Bytes& journal) const;
   Status unneeded_data(ObjectId id, const Bytes& kept);
   Status salvaged(ObjectId id);
   Status damaged_layers();
@@ -284,21 +284,15 @@ Status Repairer::journals() {
 }
 
 // Whether records of it hold only because a mark says so: those made before the machine was started.
-bool Repairer::depends_on_marks(const Bytes& journal) const {
-  const std::string boot = env_.boot_id();
-  const std::uint64_t now = checksum(bytes_of(boot));
-  ObjectId id;
-  if (journal.size() < 32) return false;
-  Decoder head(std::span<const std::byte>(journal).subspan(16));
-  id.hi = head.get<std::uint64_t>();
-  id.lo = head.get<std::uint64_t>();
-  std::uint64_t at = Journal::header_bytes(id).size();
-  while (auto record = Journal::record_at(journal, at, id)) {
-    Decoder d(record->payload);
-    if (record->type == RecordType::unsynced && d.get<std::uint64_t>() != now) return true;
-    at += record->total;
-  }
-  return false;
+bool Repairer::depends_on_marks(ObjectId id, const Bytes& journal) const {
+  const std::uint64_t now = checksum(bytes_of(env_.boot_id()));
+  bool depends = false;
+  ignore(Journal::for_each_record(journal, id, [&](RecordType type, std::span<const std::byte> payload) {
+    Decoder d(payload);
+    depends = depends || (type == RecordType::unsynced && d.get<std::uint64_t>() != now);
+    return Status{};
+  }));
+  return depends;
 }
 
 // False when it says what nothing else does and cannot be read.
@@ -316,7 +310,7 @@ Result<bool> Repairer::mark(ObjectId id, const std::string& name, const Bytes& j
     if (!options_.dry) BFS_TRY(replace(path, salvage.bytes));
     return true;
   }
-  if (depends_on_marks(journal)) {
+  if (depends_on_marks(id, journal)) {
     lost(fmt::format("delta {}: its file \"{}\" is destroyed, so which of its last writes had reached the disk cannot be told", id.hex(), name));
     return false;
   }
@@ -335,12 +329,11 @@ Status Repairer::journal(ObjectId id) {
   if (!has_confirm || !has_sealed) return {};
   if (auto sealed = content(store_->delta_dir(id) + "/sealed"); sealed && *sealed) {
     const Bytes mended = salvage_journal(**sealed, id, 0, budget_).bytes;
-    std::uint64_t at = Journal::header_bytes(id).size();
-    while (auto record = Journal::record_at(mended, at, id)) {
-      Decoder d(record->payload);
+    ignore(Journal::for_each_record(mended, id, [&](RecordType, std::span<const std::byte> payload) {
+      Decoder d(payload);
       sealed_size = std::max(sealed_size, d.get<std::uint64_t>());
-      at += record->total;
-    }
+      return Status{};
+    }));
   }
   JournalSalvage salvage = salvage_journal(have, id, sealed_size, budget_);
   if (!bytes) salvage.cut_from = salvage.bytes.size();
@@ -382,16 +375,14 @@ Status Repairer::cut(ObjectId id, const JournalSalvage& salvage, std::uint64_t s
 // The next opening for writing would remove it.
 Status Repairer::unneeded_data(ObjectId id, const Bytes& kept) {
   std::set<std::string> needed;
-  std::uint64_t at = Journal::header_bytes(id).size();
-  while (auto record = Journal::record_at(kept, at, id)) {
-    at += record->total;
+  BFS_TRY(Journal::for_each_record(kept, id, [&](RecordType type, std::span<const std::byte> payload) -> Status {
     constexpr std::size_t kUnsyncedHead = 16;
-    auto payload = record->payload;
-    if (record->type == RecordType::unsynced && payload.size() >= kUnsyncedHead) payload = payload.subspan(kUnsyncedHead);
+    if (type == RecordType::unsynced && payload.size() >= kUnsyncedHead) payload = payload.subspan(kUnsyncedHead);
     BFS_ASSIGN(const Edit edit, Edit::decode(payload));
     for (const InodeItem& item : edit.inodes) needed.insert(Delta::file_name(item.attr.ino));
     for (const PresentItem& item : edit.presents) needed.insert(Delta::file_name(item.ino));
-  }
+    return {};
+  }));
   const std::string files = store_->delta_dir(id) + "/f";
   BFS_ASSIGN(auto items, env_.list(files));
   for (const DirItem& item : items) {
