@@ -21,6 +21,15 @@
 namespace branchfs {
 namespace {
 
+// Signals, a debugger, some network filesystems: the call has done nothing, so it is made again.
+template <class Call>
+auto retry_interrupted(Call call) {
+  for (;;) {
+    const auto result = call();
+    if (result >= 0 || errno != EINTR) return result;
+  }
+}
+
 class PosixFile final : public File {
  public:
   PosixFile(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
@@ -31,8 +40,8 @@ class PosixFile final : public File {
   Result<std::size_t> read_at(std::span<std::byte> out, std::uint64_t offset) override {
     std::size_t done = 0;
     while (done < out.size()) {
-      ssize_t n = ::pread(fd_, out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
-      if (n < 0 && errno == EINTR) continue;
+      const ssize_t n = retry_interrupted(
+          [&] { return ::pread(fd_, out.data() + done, out.size() - done, static_cast<off_t>(offset + done)); });
       if (n < 0) return sys_error("read " + path_);
       if (n == 0) break;
       done += static_cast<std::size_t>(n);
@@ -43,8 +52,8 @@ class PosixFile final : public File {
   Status write_at(std::span<const std::byte> data, std::uint64_t offset) override {
     std::size_t done = 0;
     while (done < data.size()) {
-      ssize_t n = ::pwrite(fd_, data.data() + done, data.size() - done, static_cast<off_t>(offset + done));
-      if (n < 0 && errno == EINTR) continue;
+      const ssize_t n = retry_interrupted(
+          [&] { return ::pwrite(fd_, data.data() + done, data.size() - done, static_cast<off_t>(offset + done)); });
       if (n < 0) return sys_error("write " + path_);
       done += static_cast<std::size_t>(n);
     }
@@ -52,27 +61,29 @@ class PosixFile final : public File {
   }
 
   Status append(std::span<const std::byte> data) override {
-    for (;;) {
-      ssize_t n = ::write(fd_, data.data(), data.size());
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) return sys_error("append to " + path_);
-      if (static_cast<std::size_t>(n) != data.size()) return sys_error("append to " + path_, ENOSPC);
-      return {};
-    }
+    const ssize_t n = retry_interrupted([&] { return ::write(fd_, data.data(), data.size()); });
+    if (n < 0) return sys_error("append to " + path_);
+    if (static_cast<std::size_t>(n) != data.size()) return sys_error("append to " + path_, ENOSPC);
+    return {};
   }
 
-  Status sync_data() override { return ::fdatasync(fd_) == 0 ? Status{} : Status{sys_error("fdatasync " + path_)}; }
-  Status sync() override { return ::fsync(fd_) == 0 ? Status{} : Status{sys_error("fsync " + path_)}; }
+  Status sync_data() override {
+    if (retry_interrupted([&] { return ::fdatasync(fd_); }) != 0) return sys_error("fdatasync " + path_);
+    return {};
+  }
+  Status sync() override {
+    if (retry_interrupted([&] { return ::fsync(fd_); }) != 0) return sys_error("fsync " + path_);
+    return {};
+  }
 
   Status truncate(std::uint64_t size) override {
-    if (::ftruncate(fd_, static_cast<off_t>(size)) != 0) return sys_error("truncate " + path_);
+    if (retry_interrupted([&] { return ::ftruncate(fd_, static_cast<off_t>(size)); }) != 0) return sys_error("truncate " + path_);
     return {};
   }
 
   Status allocate(int mode, std::uint64_t offset, std::uint64_t length) override {
-    while (::fallocate(fd_, mode, static_cast<off_t>(offset), static_cast<off_t>(length)) != 0) {
-      if (errno != EINTR) return sys_error("fallocate " + path_);
-    }
+    const auto call = [&] { return ::fallocate(fd_, mode, static_cast<off_t>(offset), static_cast<off_t>(length)); };
+    if (retry_interrupted(call) != 0) return sys_error("fallocate " + path_);
     return {};
   }
 
@@ -97,7 +108,7 @@ class PosixFile final : public File {
                               std::size_t length) override {
     auto in = static_cast<off_t>(from_offset);
     auto out = static_cast<off_t>(to_offset);
-    ssize_t n = ::copy_file_range(fd_, &in, to.fd(), &out, length, 0);
+    const ssize_t n = retry_interrupted([&] { return ::copy_file_range(fd_, &in, to.fd(), &out, length, 0); });
     if (n < 0) return sys_error("copy from " + path_);
     return static_cast<std::size_t>(n);
   }
@@ -110,15 +121,15 @@ class PosixFile final : public File {
   }
 
   Result<bool> try_lock(LockMode mode) override {
-    if (::flock(fd_, (mode == LockMode::exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0) return true;
+    const int how = (mode == LockMode::exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB;
+    if (retry_interrupted([&] { return ::flock(fd_, how); }) == 0) return true;
     if (errno == EWOULDBLOCK) return false;
     return sys_error("lock " + path_);
   }
 
   Status lock(LockMode mode) override {
-    while (::flock(fd_, mode == LockMode::exclusive ? LOCK_EX : LOCK_SH) != 0) {
-      if (errno != EINTR) return sys_error("lock " + path_);
-    }
+    const int how = mode == LockMode::exclusive ? LOCK_EX : LOCK_SH;
+    if (retry_interrupted([&] { return ::flock(fd_, how); }) != 0) return sys_error("lock " + path_);
     return {};
   }
 
@@ -239,7 +250,7 @@ class PosixEnv final : public Env {
   Status sync_dir(const std::string& path) override {
     const Fd dir(open_path(path, O_RDONLY | O_DIRECTORY, 0));
     if (dir.get() < 0) return sys_error("open directory " + path);
-    if (::fsync(dir.get()) != 0) return sys_error("fsync directory " + path);
+    if (retry_interrupted([&] { return ::fsync(dir.get()); }) != 0) return sys_error("fsync directory " + path);
     return {};
   }
 
@@ -351,7 +362,7 @@ class PosixEnv final : public Env {
     const bool may_wait = (flags & O_ACCMODE) == O_RDONLY && (flags & O_NONBLOCK) == 0;
     const int how = may_wait ? flags | O_NONBLOCK : flags;
     int fd = dirs_.open(path, how, mode);
-    if (fd == ConfinedDirs::kNotConfined) fd = ::open(path.c_str(), how | O_CLOEXEC, mode);
+    if (fd == ConfinedDirs::kNotConfined) fd = retry_interrupted([&] { return ::open(path.c_str(), how | O_CLOEXEC, mode); });
     if (fd >= 0 && may_wait) ::fcntl(fd, F_SETFL, flags);
     return fd;
   }
