@@ -17,12 +17,13 @@ median_max() { sort -n | awk '{v[NR] = $1} END {printf "median %s max %s", v[int
 # Nobody but root can change the user, and Postgres never runs as root.
 as_owner() { if [[ $(id -u) == 0 ]]; then (cd / && exec runuser -u postgres -- "$@"); else "$@"; fi; }
 
-# pgbench_cluster DIR SCALE: a cleanly stopped cluster with page checksums and pgbench's tables.
+# pgbench_cluster DIR SCALE [INITDB-OPTIONS]: a cleanly stopped cluster with page checksums and pgbench's tables.
 pgbench_cluster() {
   local dir=$1 scale=$2 socket=$work/socket
+  shift 2
   mkdir "$dir" "$socket"
   [[ $(id -u) != 0 ]] || chown postgres "$dir" "$socket"
-  as_owner initdb -D "$dir" -A trust -U postgres --data-checksums --no-sync > /dev/null
+  as_owner initdb -D "$dir" -A trust -U postgres --data-checksums --no-sync "$@" > /dev/null
   as_owner pg_ctl -D "$dir" -w -l "$socket/log" -o "-c listen_addresses='' -k '$socket' -c fsync=off" start > /dev/null
   pgbench -h "$socket" -U postgres -i -q -s "$scale" postgres > /dev/null 2>&1
   psql -h "$socket" -U postgres -XAtqc "CREATE EXTENSION amcheck; CREATE EXTENSION pageinspect" postgres
