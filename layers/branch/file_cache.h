@@ -1,6 +1,7 @@
 // Open data files of the deltas of one view, at most `capacity` at once, least recently used closed first.
 //
-// A file in use stays open through its shared_ptr. Owner: View. Threads: any.
+// A file in use stays open through its shared_ptr. All are closed where the process has no descriptor left for something else. Owner:
+// View. Threads: any.
 #pragma once
 
 #include <list>
@@ -8,6 +9,7 @@
 #include <mutex>
 #include <unordered_map>
 
+#include "layers/io/descriptors.h"
 #include "layers/io/env.h"
 
 namespace branchfs {
@@ -50,6 +52,15 @@ class FileCache {
     entries_.erase(it);
   }
 
+  // False when there was nothing to close.
+  bool clear() {
+    std::list<Entry> closed;  // closes after the lock is released
+    std::lock_guard lock(mutex_);
+    entries_.clear();
+    closed.swap(order_);
+    return !closed.empty();
+  }
+
  private:
   struct Hash {
     std::size_t operator()(const Key& k) const noexcept { return std::hash<Ino>{}(k.ino) ^ (k.delta * 0x9E3779B9U); }
@@ -62,6 +73,7 @@ class FileCache {
   std::mutex mutex_;
   std::list<Entry> order_;  // most recently used first
   std::unordered_map<Key, std::list<Entry>::iterator, Hash> entries_;
+  SpareDescriptors spare_{[this] { return clear(); }};  // last: it goes first
 };
 
 }  // namespace branchfs

@@ -130,7 +130,7 @@ void OpenBranch::flusher() {
     }
     if (read_only()) continue;
     Status done = ++interval % kIntervalsPerSync == 0 ? sync_all() : flush();
-    if (!done) fail(done.error());
+    if (!done) sync_failed(done.error());
   }
 }
 

@@ -76,6 +76,7 @@ class OpenBranch final : public Branch {
   [[nodiscard]] Delta& open_delta() { return view_->delta(current_.load()); }
   JournalPosition record(const Edit& edit);
   void fail(const Error& error);
+  void sync_failed(const Error& error);
   void flusher();
 
   // --- open_branch_names.cpp; names_mutex_ held

@@ -14,6 +14,7 @@
 #include <spdlog/spdlog.h>
 
 #include "layers/branch/open_branch.h"
+#include "layers/io/descriptors.h"
 
 namespace branchfs {
 
@@ -38,6 +39,11 @@ std::vector<NodePtr> OpenBranch::take_dirty() {
   nodes.reserve(dirty_.size());
   for (const auto& [ino, node] : dirty_) nodes.push_back(node);
   return nodes;
+}
+
+// Where a descriptor was wanting the disk was asked for nothing: what is not durable is still known as such, and the next sync tries again.
+void OpenBranch::sync_failed(const Error& error) {
+  if (!means_no_descriptor(error.sys)) fail(error);
 }
 
 Status OpenBranch::wait_for_manifest() {
@@ -168,7 +174,7 @@ Status OpenBranch::sync_node(const NodePtr& node, bool data_only) {
     }
     Status durable = make_data_durable(node, synced.epoch);
     if (!durable) {
-      fail(durable.error());
+      sync_failed(durable.error());
       return durable;
     }
     if (!was_dirty && current_.load() == synced.epoch) break;
@@ -182,7 +188,7 @@ Status OpenBranch::sync_journals(std::size_t current, JournalPosition position) 
   Status done = sync_older(kNoIno, current);
   if (done) done = view_->delta(current).journal().sync(position);
   if (!done) {
-    fail(done.error());
+    sync_failed(done.error());
     return done;
   }
   return wait_for_manifest();
@@ -266,10 +272,12 @@ Status OpenBranch::sync_data_of(std::span<const NodePtr> nodes) {
   {
     GatePass pass(gate_);
     for (const NodePtr& node : nodes) {
-      BFS_ASSIGN(auto file, open_delta().open_file(node->attr.ino, false, false));
-      if (!file) continue;
-      batch.push_back(file.get());
-      files.push_back(std::move(file));
+      auto file = open_delta().open_file(node->attr.ino, false, false);
+      if (!file && means_no_descriptor(file.error().sys)) break;  // the rest one by one
+      if (!file) return std::move(file).error();
+      if (!*file) continue;
+      batch.push_back(file->get());
+      files.push_back(*std::move(file));
     }
   }
   Status done = store_->env().sync_data(batch);
@@ -283,7 +291,7 @@ Status OpenBranch::sync_inherited() {
   if (inherited == kNoDelta) return {};
   Status synced = view_->delta(inherited).make_durable();
   if (!synced && synced.error().sys != ENOENT) {  // ENOENT: packed and collected meanwhile
-    fail(synced.error());
+    sync_failed(synced.error());
     return synced;
   }
   inherited_.store(kNoDelta);
@@ -504,7 +512,7 @@ Status OpenBranch::seal_frozen(std::size_t index) {
   }
   // Packed and collected meanwhile: as durable as can be.
   if (sealed || sealed.error().sys == ENOENT) return {};
-  fail(sealed.error());
+  sync_failed(sealed.error());
   return sealed;
 }
 

@@ -15,7 +15,7 @@ namespace {
 std::size_t file_cache_capacity() {
   ::rlimit limit{};
   ::getrlimit(RLIMIT_NOFILE, &limit);
-  return std::clamp<std::size_t>(limit.rlim_cur / 2, 64, 8192);
+  return std::clamp<std::size_t>(limit.rlim_cur / 2, 8, 8192);
 }
 
 }  // namespace

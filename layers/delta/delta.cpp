@@ -8,6 +8,7 @@
 
 #include "layers/base/checksum.h"
 #include "layers/base/codec.h"
+#include "layers/io/descriptors.h"
 
 namespace branchfs {
 namespace {
@@ -220,6 +221,7 @@ Status Delta::make_durable() {
     for (; item != items.end() && batch.size() < kAtOnce; ++item) {
       auto file = env_.open(dir_ + "/f/" + item->name, O_RDONLY);
       if (!file && file.error().sys == ENOENT) continue;
+      if (!file && means_no_descriptor(file.error().sys) && !batch.empty()) break;  // fewer at once
       if (!file) return std::move(file).error();
       batch.push_back(file->get());
       files.push_back(*std::move(file));

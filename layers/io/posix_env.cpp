@@ -15,6 +15,7 @@
 #include <string>
 #include <utility>
 
+#include "layers/io/descriptors.h"
 #include "layers/io/env.h"
 #include "layers/io/host_ring.h"
 
@@ -361,8 +362,11 @@ class PosixEnv final : public Env {
     // A FIFO in the place of a file must not make us wait. Of a file it means nothing, but to io_uring on some filesystems.
     const bool may_wait = (flags & O_ACCMODE) == O_RDONLY && (flags & O_NONBLOCK) == 0;
     const int how = may_wait ? flags | O_NONBLOCK : flags;
-    int fd = dirs_.open(path, how, mode);
-    if (fd == ConfinedDirs::kNotConfined) fd = retry_interrupted([&] { return ::open(path.c_str(), how | O_CLOEXEC, mode); });
+    const int fd = with_descriptors([&] {
+      const int confined = dirs_.open(path, how, mode);
+      if (confined != ConfinedDirs::kNotConfined) return confined;
+      return retry_interrupted([&] { return ::open(path.c_str(), how | O_CLOEXEC, mode); });
+    });
     if (fd >= 0 && may_wait) ::fcntl(fd, F_SETFL, flags);
     return fd;
   }
@@ -371,7 +375,7 @@ class PosixEnv final : public Env {
   class Place {
    public:
     Place(PosixEnv& env, const std::string& path)
-        : name_(path.c_str()), fd_(env.dirs_.open(path.substr(0, path.rfind('/')), O_PATH | O_DIRECTORY, 0)) {
+        : name_(path.c_str()), fd_(with_descriptors([&] { return env.dirs_.open(path.substr(0, path.rfind('/')), O_PATH | O_DIRECTORY, 0); })) {
       if (fd_.get() >= 0) name_ += path.rfind('/') + 1;
     }
     [[nodiscard]] bool failed() const { return fd_.get() == -1; }  // errno says why

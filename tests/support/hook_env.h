@@ -2,6 +2,7 @@
 // cut would. Threads: hooks are set while nothing runs; they are called by whoever makes the call.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <optional>
 
@@ -15,6 +16,7 @@ class HookEnv final : public Env {
   using Hook = std::function<Status(const std::string& call, const std::string& path)>;
   Hook hook;
   std::string boot = "boot one";
+  std::atomic<std::int64_t> clock_offset = 0;  // seconds by which the clock is wrong
   bool pretend_sync = false;  // for tests that never lose power and do much
 
   Result<std::unique_ptr<File>> open(const std::string& path, int flags, ::mode_t mode) override {
@@ -45,7 +47,11 @@ class HookEnv final : public Env {
     return env_.stat(path);
   }
   Result<struct ::statvfs> space(const std::string& path) override { return env_.space(path); }
-  struct ::timespec now() override { return env_.now(); }
+  struct ::timespec now() override {
+    struct ::timespec t = env_.now();
+    t.tv_sec += clock_offset.load();
+    return t;
+  }
   std::string boot_id() override { return boot; }
   ObjectId new_id() override { return env_.new_id(); }
 

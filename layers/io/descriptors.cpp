@@ -1,0 +1,44 @@
+#include "layers/io/descriptors.h"
+
+#include <algorithm>
+#include <mutex>
+#include <vector>
+
+namespace branchfs {
+namespace {
+
+struct Keepers {
+  std::mutex mutex;
+  std::vector<SpareDescriptors*> all;
+};
+
+// Never destroyed: files are opened until the process ends.
+Keepers& keepers() {
+  static auto& instance = *new Keepers;
+  return instance;
+}
+
+}  // namespace
+
+SpareDescriptors::SpareDescriptors(std::function<bool()> give_back) : give_back_(std::move(give_back)) {
+  const std::lock_guard lock(keepers().mutex);
+  keepers().all.push_back(this);
+}
+
+SpareDescriptors::~SpareDescriptors() {
+  const std::lock_guard lock(keepers().mutex);
+  std::erase(keepers().all, this);
+}
+
+bool take_back_descriptors() {
+  const int err = errno;
+  bool any = false;
+  {
+    const std::lock_guard lock(keepers().mutex);
+    for (const SpareDescriptors* keeper : keepers().all) any = keeper->give_back_() || any;
+  }
+  errno = err;
+  return any;
+}
+
+}  // namespace branchfs

@@ -1,0 +1,141 @@
+// Few descriptors, and a clock that jumps: neither loses anything (P2, P8).
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "tests/unit/branch/support.h"
+
+namespace branchfs::test {
+namespace {
+
+// The process may open `more` descriptors than it has now; until this goes.
+class FewDescriptors {
+ public:
+  explicit FewDescriptors(int more) {
+    REQUIRE(::getrlimit(RLIMIT_NOFILE, &before_) == 0);
+    // Numbers below the highest may be free: they are taken, so that the limit means what it says.
+    const int first = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    for (taken_ = {first}; taken_.back() < highest();) taken_.push_back(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    ::rlimit few = before_;
+    few.rlim_cur = static_cast<::rlim_t>(highest() + 1 + more);
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &few) == 0);
+  }
+  ~FewDescriptors() {
+    ::setrlimit(RLIMIT_NOFILE, &before_);
+    for (const int fd : taken_) ::close(fd);
+  }
+  FewDescriptors(const FewDescriptors&) = delete;
+  FewDescriptors& operator=(const FewDescriptors&) = delete;
+
+ private:
+  static int highest() {
+    int most = 0;
+    ::DIR* dir = ::opendir("/proc/self/fd");
+    const int own = ::dirfd(dir);
+    while (const ::dirent* entry = ::readdir(dir)) {
+      const int fd = std::atoi(entry->d_name);
+      if (fd != own) most = std::max(most, fd);
+    }
+    ::closedir(dir);
+    return most;
+  }
+  ::rlimit before_{};
+  std::vector<int> taken_;
+};
+
+std::string bytes_of(int file) { return std::string(20000, static_cast<char>('a' + file % 26)); }
+
+TEST_CASE("a branch with more files than the process has descriptors", "[P2][P8]") {
+  constexpr int kFiles = 150;
+  ScratchStore store;
+  store.make_root("main");
+  auto branch = store.open("main");
+  std::vector<Ino> files;
+  for (int i = 0; i < kFiles; ++i) {
+    files.push_back(make_file(*branch, fmt::format("f{}", i)));
+    write(*branch, files.back(), 0, "first");
+  }
+  {
+    const FewDescriptors few(6);  // fewer than are kept open for data files
+    for (int i = 0; i < kFiles; ++i) write(*branch, files[i], 0, bytes_of(i));
+    for (int i = 0; i < kFiles; i += 3) must(branch->sync(files[i], i % 2 == 0));
+    for (int i = 0; i < kFiles; ++i) CHECK((must(try_read(*branch, files[i])) == bytes_of(i)));
+    must(branch->sync_all());
+    store.fork_live(*branch, "main", "child");
+    for (int i = 0; i < kFiles; i += 2) write(*branch, files[i], 30000, "more");
+    must(branch->sync_all());
+    CHECK_FALSE(branch->read_only());
+  }
+  {
+    const FewDescriptors none(0);
+    // A file whose data file is open, and one that would have to be opened.
+    const auto read = try_read(*branch, files[1]);
+    if (!read) CHECK(read.error().to_errno() == EMFILE);
+    const auto made = branch->create({kRootIno, "new", S_IFREG | 0600, 0, 0, 0, {}});
+    if (made) {
+      const Status written = branch->write(made->ino, 0, std::as_bytes(std::span("x", 1)));
+      CHECK((written || written.error().to_errno() == EMFILE));
+    }
+  }
+  CHECK_FALSE(branch->read_only());
+  branch.reset();
+  for (const char* name : {"main", "child"}) {
+    auto again = store.open(name, OpenMode::read_only);
+    for (int i = 0; i < kFiles; ++i) {
+      std::string want = bytes_of(i);
+      if (name == std::string("main") && i % 2 == 0) {
+        want.resize(30000);
+        want += "more";
+      }
+      CHECK((must(try_read(*again, ino_of(*again, fmt::format("f{}", i)))) == want));
+    }
+  }
+  CHECK(must(verify_store(**store)).problems == 0);
+}
+
+TEST_CASE("a clock that jumps back and forth changes times, and nothing else", "[P1][P2]") {
+  constexpr std::int64_t kYear = 365 * 86400;
+  HookEnv env;
+  ScratchStore store(env);
+  store.make_root("main");
+  const std::int64_t now = env.now().tv_sec;
+  std::vector<std::pair<std::string, std::int64_t>> expected;
+  std::int64_t step = 0;
+  for (const std::int64_t offset : {std::int64_t{0}, 20 * kYear, -20 * kYear, -now - 1000, std::int64_t{-1}, 5 * kYear}) {
+    INFO("the clock is wrong by " << offset << " s");
+    env.clock_offset = offset;
+    auto branch = store.open("main", OpenMode::read_write, 1);
+    const std::string name = fmt::format("f{}", step);
+    const Ino ino = make_file(*branch, name);
+    write(*branch, ino, 0, blocks('a', 2));
+    must(branch->sync(ino, false));
+    CHECK(std::abs(must(branch->getattr(ino)).mtime.tv_sec - (now + offset)) < 60);
+    env.clock_offset = -offset;  // while it is open
+    write(*branch, ino, kBlockSize, blocks('b', 1));
+    const Ino dir = make_file(*branch, fmt::format("d{}", step), S_IFDIR | 0755);
+    must(branch->sync_dir(dir));
+    CHECK(std::abs(must(branch->getattr(dir)).mtime.tv_sec - (now - offset)) < 60);
+    const std::string child = fmt::format("child{}", step);
+    store.fork_live(*branch, "main", child);
+    write(*branch, ino, 0, blocks('c', 1));
+    branch.reset();
+    expected.emplace_back(child, step);
+    if (step % 2 == 1) must(pack(**store, ""));
+    if (step == 4) must(compact(**store, "child1"));
+    must(collect_garbage(**store));
+    ++step;
+  }
+  for (const auto& [child, last] : expected) {
+    CHECK(read(store, child, fmt::format("f{}", last)) == shape(blocks('a', 1) + blocks('b', 1)));
+    for (std::int64_t i = 0; i < last; ++i) CHECK(read(store, child, fmt::format("f{}", i)) == shape(blocks('c', 1) + blocks('b', 1)));
+    auto branch = store.open(child, OpenMode::read_only);
+    CHECK(must(branch->list(kRootIno)).size() == static_cast<std::size_t>(2 * (last + 1)));
+  }
+  CHECK(must(verify_store(**store)).problems == 0);
+}
+
+}  // namespace
+}  // namespace branchfs::test
