@@ -11,7 +11,9 @@
 
 #include <array>
 #include <fstream>
+#include <system_error>
 
+#include "layers/io/descriptors.h"
 #include "layers/io/env.h"
 #include "layers/store/control.h"
 
@@ -84,7 +86,7 @@ void ControlServer::accept_loop() {
     std::array<::pollfd, 2> fds{::pollfd{listen_fd_, POLLIN, 0}, ::pollfd{stop_fd_, POLLIN, 0}};
     if (::poll(fds.data(), fds.size(), -1) < 0) continue;
     if (fds[1].revents != 0) return;
-    const int connection = ::accept4(listen_fd_, nullptr, nullptr, SOCK_CLOEXEC);
+    const int connection = with_descriptors([&] { return ::accept4(listen_fd_, nullptr, nullptr, SOCK_CLOEXEC); });
     if (connection < 0) {
       // Out of descriptors or memory: the caller stays in the queue, and the loop must not spin meanwhile.
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
@@ -95,7 +97,12 @@ void ControlServer::accept_loop() {
       finished_.wait(lock, [this] { return connections_ < kMaxConnections; });
       ++connections_;
     }
-    std::thread([this, connection] { serve(connection); }).detach();
+    try {
+      std::thread([this, connection] { serve(connection); }).detach();
+    } catch (const std::system_error& error) {
+      spdlog::warn("no further thread for control requests: {}", error.what());
+      serve(connection);
+    }
   }
 }
 

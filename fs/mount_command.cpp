@@ -9,7 +9,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <new>
 #include <optional>
+#include <string_view>
 
 #include "fs/control_server.h"
 #include "fs/daemon.h"
@@ -90,6 +92,14 @@ Result<Places> find_places(const MountOptions& options) {
   BFS_TRY(check_branch_name(options.branch));
   BFS_TRY(check_mountpoint(places.mountpoint, places.store, options.nonempty));
   return places;
+}
+
+// Memory that is wanted half-way through a change leaves a state that nobody has thought through: it must not reach the disk. The mount
+// ends as if it had been killed, which loses nothing that was synced (P8), and says so without needing memory.
+[[noreturn]] void end_without_memory() {
+  constexpr std::string_view kLine = "branchfs: out of memory: the mount ends here; what was synced is on the disk (mount it again)\n";
+  static_cast<void>(::write(STDERR_FILENO, kLine.data(), kLine.size()));
+  ::_exit(static_cast<int>(Kind::failed));
 }
 
 SessionOptions session_options(const MountOptions& options, const Places& places) {
@@ -208,6 +218,7 @@ Status check_mountpoint(const std::string& mountpoint, const std::string& store,
 int mount_command(const MountOptions& options) {
   const std::string verb =
       "mount branch \"" + options.branch.substr(0, kShownOfName) + "\" of " + options.store + " on " + options.mountpoint;
+  std::set_new_handler(end_without_memory);
   Daemon daemon(options.foreground || options.fake);
   log_to_stderr(options.verbose);
   Session::block_signals();

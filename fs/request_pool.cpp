@@ -30,8 +30,14 @@ void RequestPool::submit(Job job) {
     try {
       threads_.emplace_back([this] { serve(); });
     } catch (const std::system_error& error) {
-      if (threads_.empty()) throw;  // nobody would ever answer
       spdlog::warn("no further thread for requests: {}", error.what());
+      if (threads_.empty()) {  // nobody else would ever answer
+        job = std::move(jobs_.back());
+        jobs_.pop_back();
+        lock.unlock();
+        job();
+        return;
+      }
     }
   }
   lock.unlock();

@@ -186,6 +186,9 @@ int branchfs_main(const std::vector<std::string>& arguments, std::ostream& out, 
     if (done.error().kind == Kind::not_found && done.error().sys != 0) done.error().kind = Kind::failed;
     context.print_error(action, done.error());
     return static_cast<int>(done.error().kind);
+  } catch (const std::bad_alloc&) {
+    context.print_error(action, make_error(Kind::failed, "out of memory", "if a limit is in force, ulimit -v shows it"));
+    return static_cast<int>(Kind::failed);
   } catch (const std::exception& problem) {
     context.print_error(action, make_error(Kind::failed, problem.what()));
     return static_cast<int>(Kind::failed);
