@@ -80,7 +80,9 @@ Status reap_one(Store& store, const std::string& file_name) {
   if (!free) return {};
   const std::int64_t now = env.now().tv_sec;
   BFS_ASSIGN(const struct ::stat stat, file->stat());
-  if (stat.st_nlink == 0 || stat.st_mtim.tv_sec > now) return {};
+  if (stat.st_nlink == 0) return {};
+  // Nobody puts anything off by more than this: a time further ahead was set by a clock that has been put back since.
+  if (stat.st_mtim.tv_sec > now && stat.st_mtim.tv_sec <= now + kRetryAfter) return {};
   BFS_ASSIGN(const std::string text, env.read_file(path, 4096));
   auto candidate = parse_candidate(file_name, text);
   if (!candidate) {

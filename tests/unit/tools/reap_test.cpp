@@ -1,5 +1,8 @@
 #include "tools/lifecycle/reap.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include "tests/unit/tools/fixture.h"
 
 using namespace branchfs;
@@ -121,4 +124,43 @@ TEST_CASE_METHOD(ToolsFixture, "an unreadable entry is named, and stops no comma
   const Outcome outcome = branchfs({"list"});
   CHECK(outcome.code == 0);
   CHECK(outcome.err.find("is not readable") != std::string::npos);
+}
+
+TEST_CASE_METHOD(ToolsFixture, "what was put off by a clock that was ahead is not put off for ever") {
+  make_root("prod");
+  REQUIRE(branchfs({"create", "old", "--ttl", "1h"}).code == 0);
+  REQUIRE(branchfs({"create", "young", "--ttl", "1h"}).code == 0);
+  const auto store = open();
+  make_due(*store, "old");
+  const auto put_off = [&](const std::string& name, std::int64_t seconds) {
+    const std::string entry = store->reap_dir() + "/" + store->read_manifest(name)->id.hex();
+    const ::timespec until{posix_env().now().tv_sec + seconds, 0};
+    const ::timespec times[2] = {until, until};
+    REQUIRE(::utimensat(AT_FDCWD, entry.c_str(), times, 0) == 0);
+  };
+  put_off("old", 30);
+  CHECK(branchfs({"list"}).code == 0);
+  CHECK(store->has_branch("old"));  // tried a moment ago
+  put_off("old", 365 * 86400);
+  put_off("young", 365 * 86400);
+  CHECK(branchfs({"list"}).code == 0);
+  CHECK_FALSE(store->has_branch("old"));
+  CHECK(store->has_branch("young"));
+}
+
+TEST_CASE_METHOD(ToolsFixture, "a branch made by a clock that was ahead has no negative age") {
+  make_root("prod");
+  REQUIRE(branchfs({"create", "dev", "--ttl", "30d"}).code == 0);
+  const auto store = open();
+  const std::int64_t now = posix_env().now().tv_sec;
+  REQUIRE(update_manifest(*store, "dev", [&](Manifest& manifest) -> Status {
+    manifest.created = now + 3 * 86400;
+    return {};
+  }));
+  const std::string list = branchfs({"list"}).out;
+  INFO(list);
+  CHECK(list.find(" 0s ") != std::string::npos);
+  CHECK(list.find(" -") == list.rfind(" -  "));  // no number below zero: only "-" for what is not set
+  CHECK(branchfs({"show", "dev"}).code == 0);
+  CHECK(branchfs({"status"}).code == 0);
 }
