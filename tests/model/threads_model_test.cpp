@@ -280,6 +280,7 @@ class World {
       const auto all = want(store->list(), "list");
       const std::string name = all[pick(all.size())].name;
       Slot& slot = *slots[pick(kSlots)];
+      if (pick(4) == 0) env_.clock_offset = static_cast<std::int64_t>(pick(200'000)) - 100'000;  // and the clock jumps
       switch (pick(9)) {
         case 0: case 1: documented(pack(*store, name), "pack " + name); break;
         case 2: documented(pack(*store, ""), "pack"); break;
