@@ -118,6 +118,7 @@ class OpenBranch final : public Branch {
   Status sync_data_of(std::span<const NodePtr> nodes);
   Status sync_node(const NodePtr& node, bool data_only);
   void prepare_ahead(Node& node);
+  void hand_times_to_host(Node& node);
   Status sync_older(Ino ino, std::size_t current);
   Status sync_journals(std::size_t current, JournalPosition position);
   Status sync_names();

@@ -107,8 +107,9 @@ bool OpenBranch::settle_sync(Node& node, const Synced& synced, bool data_only) {
   if (data_only && !owned_or_gone && node.syncing.empty() && node.journaled_size == std::min(synced.size, node.attr.size)) {
     return true;
   }
-  // A change since then keeps the node in the list: the next sync records it.
-  if (node.changes == synced.changes) mark_clean(node);
+  // A change since then keeps the node in the list: the next sync records it. So do times that the host was not given.
+  const bool times_left = data_only && owns(node);
+  if (node.changes == synced.changes && !times_left) mark_clean(node);
   if (owned_or_gone) {
     node.syncing.clear();
     node.durable_size = std::min(synced.size, node.attr.size);
@@ -158,6 +159,15 @@ void OpenBranch::prepare_ahead(Node& node) {
   }
 }
 
+// A data file tells its own times after the next mount. The host stamps writes by a clock of its own, which lags by up to a tick, and
+// not at all what changes none of its bytes: without this a file's times would step back. Where it fails, that is all that happens.
+void OpenBranch::hand_times_to_host(Node& node) {
+  if (!node.dirty || !owns(node) || node.is_lost) return;
+  const auto file = view_->data_file(current_.load(), node.attr.ino, false);
+  const ::timespec times[2] = {node.attr.atime, node.attr.mtime};
+  if (file && *file) ignore((*file)->set_times(times));
+}
+
 Status OpenBranch::sync_node(const NodePtr& node, bool data_only) {
   std::lock_guard one_at_a_time(node->sync_mutex);
   for (;;) {
@@ -167,6 +177,7 @@ Status OpenBranch::sync_node(const NodePtr& node, bool data_only) {
       GatePass pass(gate_);
       std::unique_lock lock(node->mutex);
       if (data_only) prepare_ahead(*node);
+      if (!data_only) hand_times_to_host(*node);
       synced = {current_.load(), node->attr.size, node->changes};
       was_dirty = node->dirty;  // stays in the list until it is recorded: a freeze in between has to find it
       node->syncing.add(node->pending);
@@ -451,6 +462,10 @@ Result<Frozen> OpenBranch::freeze(const StoreLock& lock, const std::string& name
       BFS_ASSIGN(Manifest manifest, store_->read_manifest(name));
       return Frozen{std::move(manifest.stack), Ino{next_ino_.load()}};
     }
+  }
+  for (const NodePtr& node : take_dirty()) {  // not within the pause: what is written until then is off by a tick, no more
+    std::unique_lock lock(node->mutex);
+    hand_times_to_host(*node);
   }
   ObjectId next_id = store_->env().new_id();
   std::string next_dir = store_->delta_dir(next_id);

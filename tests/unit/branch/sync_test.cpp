@@ -276,5 +276,24 @@ TEST_CASE("an fdatasync syncs the file's own name, and not what others recorded"
   CHECK(journal_syncs == 2);
 }
 
+TEST_CASE("times that were shown are those after the next mount") {
+  ScratchStore store;
+  store.make_root("main");
+  auto branch = store.open("main");
+  const Ino ino = make_file(*branch, "f");
+  write(*branch, ino, 0, blocks('a', 1));
+  const bool data_only = GENERATE(true, false);
+  must(branch->sync(ino, data_only));
+  if (GENERATE(true, false)) write(*branch, ino, 0, "b");
+  if (GENERATE(true, false)) store.fork_live(*branch, "main", "child");
+  const Attr shown = must(branch->getattr(ino));
+  branch.reset();
+  branch = store.open("main");
+  const Attr after = must(branch->lookup(kRootIno, "f"));
+  const auto nanoseconds = [](const ::timespec& t) { return t.tv_sec * 1'000'000'000LL + t.tv_nsec; };
+  CHECK(nanoseconds(after.mtime) == nanoseconds(shown.mtime));
+  CHECK(nanoseconds(after.ctime) == nanoseconds(shown.ctime));
+}
+
 }  // namespace
 }  // namespace branchfs::test
