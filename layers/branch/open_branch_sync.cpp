@@ -464,7 +464,7 @@ Result<Frozen> OpenBranch::freeze(const StoreLock& lock, const std::string& name
     }
   }
   for (const NodePtr& node : take_dirty()) {  // not within the pause: what is written until then is off by a tick, no more
-    std::unique_lock lock(node->mutex);
+    std::unique_lock node_lock(node->mutex);
     hand_times_to_host(*node);
   }
   ObjectId next_id = store_->env().new_id();
