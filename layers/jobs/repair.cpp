@@ -357,6 +357,8 @@ Status Repairer::cut(ObjectId id, const JournalSalvage& salvage, std::uint64_t s
   lost(fmt::format("delta {}: the last {} bytes of its journal, from {} on: later changes are gone", id.hex(), salvage.cut_bytes,
                    salvage.cut_from));
   const std::string dir = store_->delta_dir(id);
+  // First, so that no branch shows the older state without saying so, whenever this is killed.
+  BFS_TRY(salvaged(id));
   if (!options_.dry) {
     for (const std::string& made : {dir, dir + "/f"}) {
       auto st = env_.stat(made);
@@ -369,7 +371,7 @@ Status Repairer::cut(ObjectId id, const JournalSalvage& salvage, std::uint64_t s
     BFS_TRY(replace(dir + "/journal", salvage.bytes));
     BFS_TRY(env_.sync_dir(store_->deltas_dir()));
   }
-  return salvaged(id);
+  return {};
 }
 
 // The next opening for writing would remove it.

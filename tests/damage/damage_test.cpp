@@ -49,6 +49,7 @@ class Case {
   void damage();
   void excuses();
   void look();
+  void begin_repair(const RepairOptions& options);
   void repair();
   void check(const char* when, const Pictures& seen);
   void wrong(const std::string& line) { wrong_.push_back(line); }
@@ -188,6 +189,29 @@ void Case::look() {
   }
 }
 
+// A repair that is killed before one of its first changes, if it makes so many.
+void Case::begin_repair(const RepairOptions& options) {
+  constexpr std::uint64_t kMostChanges = 12;
+  std::uint64_t left = random_.below(kMostChanges);
+  const ::pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    HookEnv env;
+    env.boot = boot_;
+    env.pretend_sync = true;
+    env.hook = [&left](const std::string& call, const std::string&) -> Status {
+      if (call == "open" || call == "opened" || call == "stat" || call == "sync" || call == "sync_dir") return {};
+      if (left-- == 0) ::_exit(0);
+      return {};
+    };
+    ignore(repair_store(env, dir_, "", options));
+    ::_exit(0);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  if (!WIFEXITED(status)) wrong("a repair that is to be killed ended by a signal");
+}
+
 void Case::repair() {
   HookEnv env;
   env.boot = boot_;
@@ -198,12 +222,14 @@ void Case::repair() {
   options.dry = true;
   auto planned = repair_store(env, dir_, "", options);  // what verify does
   options.dry = false;
+  const bool killed = random_.below(3) == 0;
+  if (killed) begin_repair(options);
   auto repaired = repair_store(env, dir_, "", options);
   if (!repaired || !planned) return wrong("repair: " + (repaired ? planned.error() : repaired.error()).what);
   const std::uint64_t problems = planned->before.problems + (planned->done.empty() ? 0 : 1);
   if (differs_ && problems == 0 && !manifest_gone) wrong("verify finds nothing");
   if (problems == 0 && !repaired->done.empty()) wrong("repair changes a store without a problem");
-  if (planned->done != repaired->done && Store::open(env, dir_) && file_->sort != Sort::store) {
+  if (!killed && planned->done != repaired->done && Store::open(env, dir_) && file_->sort != Sort::store) {
     wrong(fmt::format("repair does not do what it said: [{}] [{}]", fmt::join(planned->done, "; "), fmt::join(repaired->done, "; ")));
   }
   const Pictures seen = lab_.look(dir_, boot_);
@@ -215,7 +241,7 @@ void Case::repair() {
     auto manifest = store->read_manifest(branch);
     if (manifest && manifest->state == kSalvaged) {
       if (file_->sort != Sort::journal) wrong("a branch is put back to an older state for something that is no journal");
-      if (repaired->lost.empty()) wrong("a branch is salvaged without a word about what is lost");
+      if (!killed && repaired->lost.empty()) wrong("a branch is salvaged without a word about what is lost");
       continue;
     }
     const Difference d = difference(branch, seen.at(branch));
@@ -223,8 +249,9 @@ void Case::repair() {
     if (!concerns(branch) && !d.errors.empty()) wrong(fmt::format("repaired: branch {} has nothing to do with it: {}", branch, d.errors[0]));
     errors_ += d.errors.size();
   }
-  if (errors_ > before && repaired->lost.empty()) wrong("repair made it worse without a word");
-  if (errors_ > 0 && repaired->lost.empty() && repaired->after.problems == 0 && !manifest_gone) wrong("repaired, and something cannot be read");
+  // Nobody heard what the one that was killed had lost.
+  if (!killed && errors_ > before && repaired->lost.empty()) wrong("repair made it worse without a word");
+  if (!killed && errors_ > 0 && repaired->lost.empty() && repaired->after.problems == 0 && !manifest_gone) wrong("repaired, and something cannot be read");
   auto again = repair_store(env, dir_, "", options);
   if (!again) return wrong("repair once more: " + again.error().what);
   if (!again->done.empty()) wrong(fmt::format("repair once more does: {}", fmt::join(again->done, "; ")));
