@@ -1,6 +1,7 @@
 #include "layers/io/descriptors.h"
 
 #include <algorithm>
+#include <atomic>
 #include <mutex>
 #include <vector>
 
@@ -18,7 +19,12 @@ Keepers& keepers() {
   return instance;
 }
 
+std::atomic<std::uint64_t> wanting{0};
+
 }  // namespace
+
+std::uint64_t descriptors_wanting() { return wanting.load(); }
+void note_descriptor_wanting() { wanting.fetch_add(1); }
 
 SpareDescriptors::SpareDescriptors(std::function<bool()> give_back) : give_back_(std::move(give_back)) {
   const std::lock_guard lock(keepers().mutex);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cerrno>
+#include <cstdint>
 #include <functional>
 
 namespace branchfs {
@@ -27,11 +28,18 @@ bool take_back_descriptors();
 
 inline bool means_no_descriptor(int err) { return err == EMFILE || err == ENFILE; }
 
+// How often with_descriptors() has failed for want of a descriptor. Who looks at much and tells errors apart by their text alone may
+// not call it damage when this has changed meanwhile.
+std::uint64_t descriptors_wanting();
+void note_descriptor_wanting();
+
 // The result of `open`, which is asked again when it fails for want of descriptors and some were given back.
 template <class Open>
 auto with_descriptors(Open open) {
   auto fd = open();
-  if (fd < 0 && means_no_descriptor(errno) && take_back_descriptors()) fd = open();
+  if (fd >= 0 || !means_no_descriptor(errno)) return fd;
+  if (take_back_descriptors()) fd = open();
+  if (fd < 0 && means_no_descriptor(errno)) note_descriptor_wanting();
   return fd;
 }
 

@@ -10,6 +10,7 @@
 #include "layers/branch/view.h"
 #include "layers/delta/edit.h"
 #include "layers/delta/journal.h"
+#include "layers/io/descriptors.h"
 #include "layers/jobs/jobs.h"
 #include "layers/jobs/reach.h"
 #include "layers/jobs/salvage.h"
@@ -185,7 +186,13 @@ class Verifier {
   // not_found when there is no such branch (any more).
   Status branch(const std::string& name);
   Status everything();
-  VerifyReport take() { return std::move(report_); }
+  // What could not be opened for want of a descriptor is not damaged, and a repair must not take it for that.
+  Result<VerifyReport> take() {
+    if (report_.problems > 0 && descriptors_wanting() != wanting_before_) {
+      return Error{Kind::failed, EMFILE, "too many open files", "a limit is in force, see ulimit -n"};
+    }
+    return std::move(report_);
+  }
   void problem(const std::string& line) {
     ++report_.problems;
     report_.lines.push_back(line);
@@ -213,6 +220,7 @@ class Verifier {
   Env& env_;
   const Progress& progress_;
   VerifyReport report_;
+  const std::uint64_t wanting_before_ = descriptors_wanting();
   std::uint64_t total_ = 0;
   bool stopped_ = false;
   ObjectSet checked_;

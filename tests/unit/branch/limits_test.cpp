@@ -96,6 +96,34 @@ TEST_CASE("a branch with more files than the process has descriptors", "[P2][P8]
   CHECK(must(verify_store(**store)).problems == 0);
 }
 
+TEST_CASE("verify does not take a want of descriptors for damage, gc not for freedom", "[P10]") {
+  ScratchStore store;
+  store.make_root("main");
+  {
+    auto branch = store.open("main");
+    for (int i = 0; i < 5; ++i) {
+      write(*branch, make_file(*branch, fmt::format("f{}", i)), 0, bytes_of(i));
+      store.fork_live(*branch, "main", fmt::format("child{}", i));
+    }
+  }
+  must(pack(**store, "child2"));
+  for (int more = 0; more < 14; ++more) {
+    INFO(more << " more descriptors");
+    store.reopen();  // nothing is open yet
+    const FewDescriptors few(more);
+    const auto report = verify_store(**store);
+    if (report) {
+      CHECK(report->problems == 0);
+    } else {
+      CHECK(report.error().sys == EMFILE);
+    }
+    const auto collected = collect_garbage(**store);
+    if (collected) CHECK((collected->layers == 0 && collected->deltas <= 5));  // those that child2's layers replace
+  }
+  CHECK(must(verify_store(**store)).problems == 0);
+  for (int i = 0; i < 5; ++i) CHECK(read(store, fmt::format("child{}", i), fmt::format("f{}", i)) == shape(bytes_of(i)));
+}
+
 TEST_CASE("a clock that jumps back and forth changes times, and nothing else", "[P1][P2]") {
   constexpr std::int64_t kYear = 365 * 86400;
   HookEnv env;
