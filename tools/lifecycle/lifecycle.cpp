@@ -1,8 +1,10 @@
 #include "tools/lifecycle/lifecycle.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <thread>
 #include <unordered_set>
@@ -215,6 +217,32 @@ Result<BranchState> observe(const Store& store, const BranchInfo& branch) {
   return state;
 }
 
+namespace {
+
+// The lock names a place where nothing is mounted: its process is on the way in, or out. So it is after a command that was killed
+// half-way, or an umount by hand.
+bool is_on_the_way(const BranchState& state) {
+  if (state.mount != MountState::mounted || is_mountpoint(state.mountpoint)) return false;
+  struct ::stat st {};
+  return ::lstat(state.mountpoint.c_str(), &st) == 0 || errno == ENOENT;  // else it is closed to us, not away
+}
+
+// What the branch is like once that is over.
+Result<BranchState> observe_settled(const Store& store, const BranchInfo& branch) {
+  const auto deadline = Clock::now() + kReleasePatience;
+  for (auto pause = 1ms;; pause = std::min(pause * 2, 50ms)) {
+    BFS_ASSIGN(BranchState state, observe(store, branch));
+    if (!is_on_the_way(state)) return state;
+    if (Clock::now() > deadline) {
+      return make_error(Kind::busy, fmt::format("process {} has it open, and nothing is mounted at {}", state.holder.value("pid", 0), state.mountpoint),
+                        "end that process, or use the branch where it is mounted: in a container, for example");
+    }
+    std::this_thread::sleep_for(pause);
+  }
+}
+
+}  // namespace
+
 Result<std::string> owner_options(const std::string& user) {
   if (user.empty() || ::geteuid() != 0) return std::string();
   BFS_ASSIGN(const pg::Identity identity, pg::identity_named(user));
@@ -224,7 +252,7 @@ Result<std::string> owner_options(const std::string& user) {
 Result<std::string> ensure_mounted(Store& store, const OperationLock& lock, const MountRequest& request) {
   BFS_ASSIGN(const BranchInfo branch, read_branch(store, lock.branch()));
   if (request.sealed.empty()) BFS_TRY(require_ready(branch));
-  BFS_ASSIGN(const BranchState state, observe(store, branch));
+  BFS_ASSIGN(const BranchState state, observe_settled(store, branch));
   BFS_TRY(repair(branch, state));
   if (state.mount == MountState::mounted) {
     if (!request.dir.empty() && request.dir != state.mountpoint) {
@@ -281,7 +309,7 @@ namespace {
 // `reopened`: whatever the branch lost before is behind it.
 Result<pg::Access> start_once(Store& store, const OperationLock& lock, const StartRequest& request, const Warn& warn, bool& reopened) {
   BFS_ASSIGN(const BranchInfo branch, read_branch(store, lock.branch()));
-  BFS_ASSIGN(BranchState before, observe(store, branch));
+  BFS_ASSIGN(BranchState before, observe_settled(store, branch));
   if (before.serving() && turned_read_only(store, branch.name)) {
     BFS_TRY(end_server(branch, before, pg::StopMode::immediate));  // it can save nothing any more
     BFS_ASSIGN(before, observe(store, branch));

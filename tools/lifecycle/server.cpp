@@ -264,7 +264,9 @@ Result<bool> wait_until_answers(const std::string& mountpoint) {
   for (auto pause = 2ms;; pause = std::min(pause * 2, 50ms)) {
     const pg::ServerStatus status = pg::server_status(mountpoint);
     if (status.state != pg::ServerState::running && status.state != pg::ServerState::starting) return false;
-    if (!pg::rejects_connections(status.socket_dir, status.port)) return true;
+    // One that has no socket yet rejects nothing either.
+    const bool ready = status.state == pg::ServerState::running;
+    if (ready && !pg::rejects_connections(status.socket_dir, status.port)) return true;
     BFS_TRY(Interrupt::check());
     if (std::chrono::steady_clock::now() > deadline) {
       return make_error(Kind::failed, fmt::format("its server, process {}, takes no connections", status.pid), "see its log: branchfs logs");

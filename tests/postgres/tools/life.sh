@@ -62,6 +62,32 @@ wait "$runner" 2> /dev/null || true
 kill "$child" 2> /dev/null || true
 grep -q run- "$work/list" && fail "the branch of a killed runner is still there"
 
+say "a start while the process of an earlier mount still lets go, or the server has no socket yet"
+"$BRANCHFS" create slow --from dev1 --start > /dev/null
+place=$(field slow mountpoint)
+cp "$place/postmaster.pid" "$work/ready.pid"
+head -n 4 "$work/ready.pid" > "$place/postmaster.pid"
+"$BRANCHFS" start slow > /dev/null & starter=$!
+sleep 0.5
+alive "$starter" || fail "start says that a server without a socket is there"
+cat "$work/ready.pid" > "$place/postmaster.pid"
+wait "$starter"
+"$BRANCHFS" stop slow > /dev/null
+"$BRANCHFS" mount slow > /dev/null
+holder=$(field slow mount_pid)
+[[ -n $holder ]] || fail "no mount process"
+kill -STOP "$holder"
+at_end+=('kill -CONT "$holder" 2> /dev/null')
+umount -l "$place" & taker=$!
+while mountpoint -q "$place"; do sleep 0.01; done
+"$BRANCHFS" start slow > /dev/null 2> "$work/err" & starter=$!
+sleep 3
+kill -CONT "$holder"
+wait "$taker"
+wait "$starter" || fail "start while the mount lets go: $(cat "$work/err")"
+equal "$(query slow 'SELECT count(*) FROM t')" 1500 "rows after a start that had to wait"
+"$BRANCHFS" delete slow > /dev/null
+
 say "ttl, stop, delete"
 "$BRANCHFS" create short --from dev1 --ttl 1s --start > /dev/null
 sleep 1.5
