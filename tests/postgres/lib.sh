@@ -85,7 +85,7 @@ again_as_ordinary_user() {
   chown "$ordinary_user:" "$place"
   # shellcheck disable=SC2016 # expanded inside
   BRANCHFS=$place/programs/branchfs MOUNT_BRANCHFS=$place/programs/mount.branchfs \
-    TMPDIR=$place BEFORE=${1:-} BRANCHFS_ORDINARY=1 HOME=$place unshare -m --propagation private bash -euc '
+    TMPDIR=$place BEFORE=${1:-} BRANCHFS_ORDINARY=1 HOME=$place unshare -m --propagation slave bash -euc '
     unset BRANCHFS_STORE
     dev=$(mktemp -d); mount -t tmpfs -o mode=755,dev tmpfs "$dev"
     mknod -m 666 "$dev/fuse" c 10 229; mount --bind "$dev/fuse" /dev/fuse

@@ -6,7 +6,7 @@
 # BRANCHFS_CUTS asks for more cuts, SEED repeats the choices. Root only.
 if ((EUID != 0)); then echo "-- skipped: only root can mount a disk"; exit 0; fi
 # In a mount namespace of its own, so that nothing is left whatever happens.
-if [[ -z ${POWER_CUT_INSIDE:-} ]]; then POWER_CUT_INSIDE=1 exec unshare -m --propagation private "$0" "$@"; fi
+if [[ -z ${POWER_CUT_INSIDE:-} ]]; then POWER_CUT_INSIDE=1 exec unshare -m --propagation slave "$0" "$@"; fi
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 : "${POWER_DISK:?path of power_disk}"
 

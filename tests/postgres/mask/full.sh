@@ -7,7 +7,7 @@ if ((EUID != 0)); then say "skipped: only root can make a small filesystem"; exi
 # In a mount namespace of its own, so that nothing is left whatever happens.
 if [[ -z ${DISK:-} ]]; then
   mkdir "$work/disk"
-  DISK=$work/disk unshare -m --propagation private "$0"
+  DISK=$work/disk unshare -m --propagation slave "$0"
   exit
 fi
 disk=$DISK

@@ -221,7 +221,7 @@ if [[ -z ${BRANCHFS_ORDINARY:-} && $EUID == 0 ]]; then
   b create dev --from prod > /dev/null
   no_fuse() {
     # shellcheck disable=SC2016 # expanded inside
-    unshare -m --propagation private bash -euc 'd=$(mktemp -d); mount -t tmpfs -o mode=755,dev tmpfs "$d"
+    unshare -m --propagation slave bash -euc 'd=$(mktemp -d); mount -t tmpfs -o mode=755,dev tmpfs "$d"
       cp -a /dev/null /dev/zero /dev/urandom /dev/random /dev/full "$d"; mkdir "$d/shm"; mount --bind /dev/shm "$d/shm"
       mount --move "$d" /dev; exec "$@"' - "$@"
   }
