@@ -130,14 +130,23 @@ Status require_free(Store& store, const std::string& name) {
   return make_error(Kind::exists, fmt::format("branch \"{}\" exists already", name));
 }
 
-// Deltas of `manifest` that no other branch names go to trash. Its layers stay for gc, which knows dependencies.
-Status trash_exclusive_deltas(Store& store, const StoreLock& lock, const Manifest& manifest) {
-  BFS_TRY(store.settle(lock));
-  bool all_readable = true;
-  BFS_ASSIGN(auto all, store.list([&](const std::string&, const Error&) { all_readable = false; }));
-  if (!all_readable) return {};  // nobody can say what the damaged branch needs
+struct Listing {
+  std::vector<BranchInfo> branches;
+  bool is_complete = true;  // every branch could be read
+};
+
+Result<Listing> list_branches(const Store& store) {
+  Listing listing;
+  BFS_ASSIGN(listing.branches, store.list([&](const std::string&, const Error&) { listing.is_complete = false; }));
+  return listing;
+}
+
+// Deltas of `manifest`, whose branch is gone or shows something else by now, that no other branch names go to trash. Its layers stay for
+// gc, which knows dependencies. What is listed is durable.
+Status trash_exclusive_deltas(Store& store, const Manifest& manifest, const Listing& listing) {
+  if (!listing.is_complete) return {};  // nobody can say what the damaged branch needs
   auto is_shared = [&](ObjectId id) {
-    return std::any_of(all.begin(), all.end(), [&](const BranchInfo& other) {
+    return std::any_of(listing.branches.begin(), listing.branches.end(), [&](const BranchInfo& other) {
       const auto& stack = other.manifest.stack;
       return other.manifest.id != manifest.id && std::find(stack.begin(), stack.end(), id) != stack.end();
     });
@@ -208,29 +217,41 @@ std::vector<std::string> children_of(const std::vector<BranchInfo>& all, ObjectI
   return names;
 }
 
-Status delete_branch(Store& store, const std::string& name, bool ignore_protection) {
-  BFS_TRY(check_branch_name(name));
+Status delete_branches(Store& store, std::span<const std::string> names, bool ignore_protection) {
+  for (const std::string& name : names) BFS_TRY(check_branch_name(name));
   {
     BFS_ASSIGN(StoreLock lock, store.lock());
-    BFS_ASSIGN(Manifest manifest, store.read_manifest(name));
-    if (manifest.is_protected && !ignore_protection) {
-      return make_error(Kind::refused, fmt::format("branch \"{}\" is protected", name),
-                        fmt::format("branchfs protect --off {}", name));
+    BFS_ASSIGN(Listing others, list_branches(store));
+    std::vector<Manifest> going;
+    std::vector<BranchLock> held;
+    for (const std::string& name : names) {
+      BFS_ASSIGN(Manifest manifest, store.read_manifest(name));
+      if (manifest.is_protected && !ignore_protection) {
+        return make_error(Kind::refused, fmt::format("branch \"{}\" is protected", name),
+                          fmt::format("branchfs protect --off {}", name));
+      }
+      std::erase_if(others.branches, [&](const BranchInfo& other) { return other.manifest.id == manifest.id; });
+      if (auto children = children_of(others.branches, manifest.id); !children.empty()) {
+        return make_error(Kind::refused, fmt::format("branch \"{}\" has children: {}", name, fmt::join(children, ", ")),
+                          "delete them first, or use --recursive");
+      }
+      BFS_ASSIGN(BranchLock locked, store.lock_branch(name, LockMode::exclusive));
+      held.push_back(std::move(locked));
+      going.push_back(std::move(manifest));
     }
-    BFS_ASSIGN(auto all, store.list());
-    if (auto children = children_of(all, manifest.id); !children.empty()) {
-      return make_error(Kind::refused, fmt::format("branch \"{}\" has children: {}", name, fmt::join(children, ", ")),
-                        "delete them first, or use --recursive");
-    }
-    BFS_ASSIGN(BranchLock held, store.lock_branch(name, LockMode::exclusive));
     const Status gone = store.change(lock, [&]() -> Status {
-      BFS_TRY(store.trash(store.branch_dir(name)));
+      for (const std::string& name : names) BFS_TRY(store.trash(store.branch_dir(name)));
       return store.env().sync_dir(store.branches_dir());
     });
     BFS_TRY(gone);
-    BFS_TRY(trash_exclusive_deltas(store, lock, manifest));
+    BFS_TRY(store.settle(lock));
+    for (const Manifest& manifest : going) BFS_TRY(trash_exclusive_deltas(store, manifest, others));
   }
   return store.empty_trash();
+}
+
+Status delete_branch(Store& store, const std::string& name, bool ignore_protection) {
+  return delete_branches(store, std::span(&name, 1), ignore_protection);
 }
 
 namespace {
@@ -242,7 +263,9 @@ Status move_head(Store& store, const StoreLock& lock, const std::string& name, M
   std::erase_if(before.stack, [&](ObjectId id) {
     return std::find(manifest.stack.begin(), manifest.stack.end(), id) != manifest.stack.end();
   });
-  return trash_exclusive_deltas(store, lock, before);
+  BFS_TRY(store.settle(lock));
+  BFS_ASSIGN(const Listing all, list_branches(store));
+  return trash_exclusive_deltas(store, before, all);
 }
 
 }  // namespace

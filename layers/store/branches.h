@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,8 @@ Status rename_branch(Store& store, const std::string& from, const std::string& t
 // refused: protected or has children (named in the error); busy: open. Its data is moved to trash; nothing another
 // branch can reach is (P10).
 Status delete_branch(Store& store, const std::string& name, bool ignore_protection = false);
+// Several in one transaction, children before their parents: the cost of one, for each a little. All or, where one is refused, none.
+Status delete_branches(Store& store, std::span<const std::string> names, bool ignore_protection = false);
 // The branch (not open) restarts from its parent's head. refused for a root.
 Result<Manifest> reset_branch(Store& store, const std::string& name);
 struct Head {

@@ -1,5 +1,6 @@
 // create, rename, delete, protect, expire, reset: branches come, change their fate and go.
 #include <algorithm>
+#include <span>
 
 #include <fmt/format.h>
 
@@ -115,6 +116,17 @@ void collect_family(const std::vector<BranchInfo>& all, const BranchInfo& root, 
   family.push_back(root);
 }
 
+// A descendant of `root` that somebody else deletes meanwhile is what was wanted.
+Status remove_all(Store& store, std::span<const std::string> names, const std::string& root) {
+  Status removed = remove_branches(store, names, {});
+  if (removed || removed.error().kind != Kind::not_found) return removed;
+  for (const std::string& name : names) {
+    removed = remove_branch(store, name, {});
+    if (!removed && (removed.error().kind != Kind::not_found || name == root)) return removed;
+  }
+  return {};
+}
+
 Result<int> remove(Context& context, const std::string& name, bool recursive) {
   BFS_ASSIGN(const auto store, context.open_store());
   BFS_ASSIGN(const BranchInfo root, find_branch(*store, name));
@@ -131,12 +143,13 @@ Result<int> remove(Context& context, const std::string& name, bool recursive) {
   }
   const Interrupt interrupt;
   std::vector<std::string> gone;
-  for (const BranchInfo& branch : family) {
+  for (const BranchInfo& branch : family) gone.push_back(branch.name);
+  for (std::span<const std::string> left(gone); !left.empty();) {
+    constexpr std::size_t kAtOnce = 16;  // each holds two locks, and is taken down before an interruption counts
     BFS_TRY(Interrupt::check());
-    auto removed = remove_branch(*store, branch.name, {});
-    // A descendant that somebody else deleted meanwhile is what was wanted.
-    if (!removed && !(removed.error().kind == Kind::not_found && branch.name != name)) return std::move(removed).error();
-    gone.push_back(branch.name);
+    const auto part = left.first(std::min(left.size(), kAtOnce));
+    BFS_TRY(remove_all(*store, part, name));
+    left = left.subspan(part.size());
   }
   context.print([&] { return nlohmann::json{{"deleted", gone}}; },
                 [&] {

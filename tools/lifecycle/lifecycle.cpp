@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <span>
 #include <thread>
 #include <unordered_set>
 
@@ -72,6 +73,7 @@ Status wait_until_released(const Store& store, const std::string& name) {
 Status repair(const BranchInfo& branch, const BranchState& state) {
   if (state.mount != MountState::stale) return {};
   BFS_TRY(end_orphaned_server(branch.manifest));
+  end_stranded_servers(state.mountpoint);
   return unmount(state.mountpoint, true);
 }
 
@@ -441,37 +443,55 @@ Status take_down(Store& store, const OperationLock& lock, bool urgent) {
 
 namespace {
 
-bool leaves_layers(const Store& store, const Manifest& manifest, const std::vector<BranchInfo>& all) {
+bool leaves_layers(const Store& store, const std::vector<BranchInfo>& gone, const std::vector<BranchInfo>& others) {
   std::unordered_set<ObjectId> of_others;
-  for (const BranchInfo& other : all) {
-    if (other.manifest.id != manifest.id) of_others.insert(other.manifest.stack.begin(), other.manifest.stack.end());
-  }
-  return std::any_of(manifest.stack.begin(), manifest.stack.end(), [&](ObjectId id) {
-    return !of_others.contains(id) && store.env().exists(store.layer_path(id));
+  for (const BranchInfo& other : others) of_others.insert(other.manifest.stack.begin(), other.manifest.stack.end());
+  return std::any_of(gone.begin(), gone.end(), [&](const BranchInfo& branch) {
+    return std::any_of(branch.manifest.stack.begin(), branch.manifest.stack.end(),
+                       [&](ObjectId id) { return !of_others.contains(id) && store.env().exists(store.layer_path(id)); });
   });
 }
 
 }  // namespace
 
 Status remove_branch(Store& store, const std::string& name, const RemoveOptions& options) {
-  BFS_ASSIGN(const OperationLock lock, OperationLock::acquire(store, name));
-  BFS_ASSIGN(const Manifest manifest, store.read_manifest(name));
-  if (options.only_if && !options.only_if(manifest)) return {};
-  if (manifest.is_protected && !options.ignore_protection) {
-    return make_error(Kind::refused, "it is protected", fmt::format("branchfs protect {} --off", name));
+  return remove_branches(store, std::span(&name, 1), options);
+}
+
+Status remove_branches(Store& store, std::span<const std::string> names, const RemoveOptions& options) {
+  std::vector<OperationLock> locks;
+  std::vector<BranchInfo> going;
+  std::vector<std::string> wanted;
+  for (const std::string& name : names) {
+    BFS_ASSIGN(OperationLock lock, OperationLock::acquire(store, name));
+    BFS_ASSIGN(BranchInfo branch, read_branch(store, name));
+    if (options.only_if && !options.only_if(branch.manifest)) continue;
+    if (branch.manifest.is_protected && !options.ignore_protection) {
+      return make_error(Kind::refused, "it is protected", fmt::format("branchfs protect {} --off", name));
+    }
+    locks.push_back(std::move(lock));
+    going.push_back(std::move(branch));
+    wanted.push_back(name);
   }
-  BFS_ASSIGN(const std::vector<BranchInfo> all, store.list());
-  if (const auto children = children_of(all, manifest.id); !children.empty()) {
-    return make_error(Kind::refused, fmt::format("it has children: {}", fmt::join(children, ", ")),
-                      "delete them first, or use --recursive");
+  if (going.empty()) return {};
+  BFS_ASSIGN(std::vector<BranchInfo> others, store.list());
+  for (const BranchInfo& branch : going) {
+    std::erase_if(others, [&](const BranchInfo& other) { return other.manifest.id == branch.manifest.id; });
+    if (const auto children = children_of(others, branch.manifest.id); !children.empty()) {
+      return make_error(Kind::refused, fmt::format("it has children: {}", fmt::join(children, ", ")),
+                        "delete them first, or use --recursive");
+    }
   }
-  BFS_TRY(take_down(store, lock, options.urgent));
-  BFS_TRY(delete_branch(store, name, options.ignore_protection));
-  remove_runtime_files(store, manifest);
-  if (manifest.expires != 0) ignore(store.env().unlink(store.reap_dir() + "/" + manifest.id.hex()));  // else reaped later
+  for (const OperationLock& lock : locks) BFS_TRY(take_down(store, lock, options.urgent));
+  BFS_TRY(delete_branches(store, wanted, options.ignore_protection));
+  for (const BranchInfo& branch : going) {
+    remove_runtime_files(store, branch.manifest);
+    const std::string entry = store.reap_dir() + "/" + branch.manifest.id.hex();
+    if (branch.manifest.expires != 0) ignore(store.env().unlink(entry));  // else reaped later
+  }
   // Layers are freed by gc alone, which knows what depends on them; it is worth its time only when some may be free now. Where it
-  // refuses (another branch is damaged) the branch is deleted all the same, and `branchfs gc` says why.
-  if (leaves_layers(store, manifest, all)) ignore(collect_garbage(store));
+  // refuses (another branch is damaged) the branches are deleted all the same, and `branchfs gc` says why.
+  if (leaves_layers(store, going, others)) ignore(collect_garbage(store));
   return {};
 }
 

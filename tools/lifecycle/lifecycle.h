@@ -91,5 +91,8 @@ struct RemoveOptions {
 // Takes the branch down and deletes it with everything it has outside of its store directory. The rules (protected,
 // children) are checked before anything is stopped.
 Status remove_branch(Store& store, const std::string& name, const RemoveOptions& options);
+// Several, children before their parents. Each holds descriptors until the last is gone: give a few dozen at a time. All are checked,
+// then all are taken down, then all are deleted.
+Status remove_branches(Store& store, std::span<const std::string> names, const RemoveOptions& options);
 
 }  // namespace branchfs

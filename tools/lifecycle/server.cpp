@@ -6,6 +6,8 @@
 
 #include <cerrno>
 #include <chrono>
+#include <cstdlib>
+#include <filesystem>
 #include <set>
 #include <thread>
 
@@ -305,6 +307,20 @@ Status end_orphaned_server(const Manifest& manifest) {
     if (ends_within(lock->pid, lock->data_dir, 8s)) return {};
   }
   return make_error(Kind::busy, fmt::format("its old server, process {}, does not end", lock->pid));
+}
+
+void end_stranded_servers(const std::string& mountpoint) {
+  const auto processes = posix_env().list("/proc");
+  if (!processes) return;
+  for (const DirItem& item : *processes) {
+    const pid_t pid = static_cast<pid_t>(std::strtol(item.name.c_str(), nullptr, 10));
+    if (pid <= 1) continue;
+    std::error_code gone;
+    const std::string cwd = std::filesystem::read_symlink(fmt::format("/proc/{}/cwd", pid), gone);
+    if (gone || cwd != mountpoint) continue;
+    const auto name = pg::read_file(fmt::format("/proc/{}/comm", pid), 4096);
+    if (name && pg::trim(*name) == "postgres") ::kill(pid, SIGKILL);
+  }
 }
 
 void remove_runtime_files(Store& store, const Manifest& manifest) {

@@ -64,6 +64,9 @@ bool is_started_by_branchfs(pid_t pid, const std::string& data_dir);
 // A postmaster that outlived the mount below it: found by its socket's lock file.
 std::optional<pid_t> orphaned_server(const Manifest& manifest);
 Status end_orphaned_server(const Manifest& manifest);
+// Server processes that stand on a dead mount, once the postmaster is gone: one that waits for a lock which another left when it died
+// waits, and keeps its client waiting, for ever.
+void end_stranded_servers(const std::string& mountpoint);
 // The directory of socket and log.
 void remove_runtime_files(Store& store, const Manifest& manifest);
 

@@ -253,6 +253,41 @@ TEST_CASE("deleting leaves what a branch with a damaged manifest may need", "[P1
   CHECK(read(store, "child", "f") == shape("data"));
 }
 
+TEST_CASE("a family goes in one transaction, or nobody of it", "[P10]") {
+  ScratchStore store;
+  store.make_root("main");
+  auto grow = [&](const std::string& name, const std::string& parent) {
+    must(create_branch(**store, name, parent, {}));
+    auto branch = store.open(name);
+    write(*branch, make_file(*branch, name), 0, blocks('x', 2));
+  };
+  grow("stage", "main");
+  grow("dev", "stage");
+  grow("test", "stage");
+  grow("aside", "main");
+  auto number = [&] { return store->list()->size(); };
+  const std::vector<std::string> family{"dev", "test", "stage"};
+  {
+    auto open = store.open("test");
+    Status refused = delete_branches(**store, family);
+    REQUIRE(!refused);
+    CHECK(refused.error().kind == Kind::busy);
+    CHECK(number() == 5);
+  }
+  Status refused = delete_branches(**store, std::vector<std::string>{"dev", "stage"});
+  REQUIRE(!refused);
+  CHECK(refused.error().kind == Kind::refused);
+  CHECK(refused.error().what.find("test") != std::string::npos);
+  CHECK(number() == 5);
+  must(delete_branches(**store, family));
+  CHECK(number() == 2);
+  CHECK(read(store, "aside", "aside") == shape(blocks('x', 2)));
+  // The root's, and the one that "aside" writes to: what the family alone had is gone at once.
+  CHECK(store->env().list(store->deltas_dir())->size() == 2);
+  must(collect_garbage(**store));
+  CHECK(store->env().list(store->deltas_dir())->size() == 2);
+}
+
 TEST_CASE("collecting after every operation takes nothing that is needed", "[P10]") {
   ScratchStore store;
   store.make_root("main");
