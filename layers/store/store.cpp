@@ -230,6 +230,11 @@ Result<BranchLock> Store::lock_branch(const std::string& name, LockMode mode) co
                     fmt::format("branchfs umount {}", name));
 }
 
+Result<bool> Store::was_left_open(const std::string& name) const {
+  BFS_ASSIGN(const BranchLock lock, lock_branch(name, LockMode::exclusive));
+  return lock.is_described();
+}
+
 Result<nlohmann::json> Store::branch_holder(const std::string& name) const {
   std::string path = branch_dir(name) + "/lock";
   auto file = env_.open(path, O_RDWR);

@@ -87,6 +87,8 @@ class Store {
   Result<BranchLock> lock_branch(const std::string& name, LockMode mode) const;
   // Who holds the branch: JSON as written by describe_holder, or null when nobody does.
   Result<nlohmann::json> branch_holder(const std::string& name) const;
+  // Whether the last one that had the branch open for writing ended without closing it: what it had not synced may be lost. busy: open.
+  Result<bool> was_left_open(const std::string& name) const;
 
   [[nodiscard]] bool has_branch(const std::string& name) const;
   Result<Manifest> read_manifest(const std::string& name) const;  // not_found: "no branch \"x\""

@@ -3,7 +3,7 @@
 # leftover. Prints the seed of its random numbers.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 customers=$(sized 300 20000)
-kills=$(sized 6 20)
+kills=$(sized 8 20)
 seed=${SEED:-$RANDOM}
 RANDOM=$seed
 say "seed $seed, a sample of $customers customers"
@@ -24,10 +24,16 @@ for ((round = 0; round < kills; round++)); do
   # The server and the mount come and go: the first moment from this one on.
   victim=
   until [[ -n $victim ]] || ! kill -0 "$tool" 2> /dev/null; do
-    case $((round % 3)) in
+    case $((round % 4)) in
       0) victim=$tool what=tool ;;
       1) victim=$(pgrep -o -f "bin/postgres .*/$name" || true) what=server ;;
       2) victim=$(pgrep -o -f "mount.branchfs .*branch=$name" || true) what=mount ;;
+      3) # Between the end of a server and that of its mount, which then holds all that was written.
+        what=closing-mount
+        until pgrep -f "bin/postgres .*/$name" > /dev/null || ! kill -0 "$tool" 2> /dev/null; do :; done
+        victim=$(pgrep -o -f "mount.branchfs .*branch=$name" || true)
+        while [[ -n $victim ]] && pgrep -f "bin/postgres .*/$name" > /dev/null; do :; done
+        ;;
     esac
   done
   if [[ -n $victim ]] && kill -9 "$victim" 2> /dev/null; then tally+=("$what"); else tally+=("too-early-or-late"); fi
