@@ -68,6 +68,7 @@ inline std::string hint_of(const Error& error) {
   if (!error.hint.empty()) return error.hint;
   if (means_full(error.sys)) return "make room there: branchfs delete and branchfs gc need none themselves";
   if (error.sys == EFBIG) return "a limit on the size of files is in force, see ulimit -f";
+  if (error.sys == EMFILE) return "a limit on open files is in force, see ulimit -n";
   return {};
 }
 

@@ -66,6 +66,7 @@ struct BranchOptions {
   OpenMode mode = OpenMode::read_write;
   // Seconds between two background flushes of what is not yet durable (design.md 5.11); 0: none.
   unsigned flush_interval = 5;
+  bool sums = true;  // frozen deltas get checksums, in the background (layers/delta/sums.h)
   nlohmann::json holder = nlohmann::json::object();  // who we are, for the lock's description
   bool any_state = false;  // also a branch that is not "ready" (only the code that makes it ready may say so)
 };

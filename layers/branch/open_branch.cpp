@@ -49,7 +49,12 @@ Status OpenBranch::start() {
   if (was_left) inherited_ = current_.load();
   BFS_TRY(recover());
   for (std::size_t i = 0; i < current_; ++i) {
-    if (!view_->delta(i).sealed()) to_seal_.push_back(i);
+    const Delta& delta = view_->delta(i);
+    if (!delta.sealed()) {
+      to_seal_.push_back(i);
+    } else if (delta.sums() == nullptr || !delta.sums()->complete()) {
+      to_sum_.push_back(i);
+    }
   }
   sealer_ = std::thread([this] { sealer(); });
   if (options_.flush_interval > 0) flusher_ = std::thread([this] { flusher(); });

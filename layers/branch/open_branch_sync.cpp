@@ -14,6 +14,7 @@
 #include <spdlog/spdlog.h>
 
 #include "layers/branch/open_branch.h"
+#include "layers/io/background.h"
 #include "layers/io/descriptors.h"
 
 namespace branchfs {
@@ -506,15 +507,38 @@ void OpenBranch::seal_later(std::size_t index) {
 void OpenBranch::sealer() {
   for (;;) {
     std::size_t index = 0;
+    bool is_sealed = false;
     {
       std::unique_lock lock(background_mutex_);
-      background_wakes_.wait(lock, [&] { return stopping_ || !to_seal_.empty(); });
+      background_wakes_.wait(lock, [&] { return stopping_ || !to_seal_.empty() || (options_.sums && !to_sum_.empty()); });
       if (stopping_) return;  // whoever opens a view of it next goes on
-      index = to_seal_.front();
-      to_seal_.pop_front();
+      is_sealed = to_seal_.empty();
+      auto& queue = is_sealed ? to_sum_ : to_seal_;
+      index = queue.front();
+      queue.pop_front();
     }
-    ignore(seal_frozen(index));  // a failure has turned the branch read-only
+    // A failure to seal has turned the branch read-only.
+    const bool again = is_sealed ? !sum_frozen(index) : seal_frozen(index) && view_->delta(index).sealed();
+    if (!again) continue;
+    std::lock_guard lock(background_mutex_);
+    to_sum_.push_front(index);
   }
+}
+
+// False when there is something more urgent to do first. What cannot be summed is read unchecked.
+bool OpenBranch::sum_frozen(std::size_t index) {
+  bool was_stopped = false;
+  Delta& delta = view_->delta(index);
+  Status summed = in_background([&]() -> Status {
+    BFS_TRY(delta.make_sums([&] {
+      std::lock_guard lock(background_mutex_);
+      was_stopped = stopping_ || !to_seal_.empty();
+      return was_stopped;
+    }));
+    return {};
+  });
+  if (!summed && summed.error().kind == Kind::damaged) spdlog::error("branch {}: {}", name_, summed.error().what);
+  return !summed || !was_stopped;
 }
 
 Status OpenBranch::seal_frozen(std::size_t index) {

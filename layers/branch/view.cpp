@@ -67,17 +67,20 @@ Status View::replay(ObjectId id, bool writable) {
 
 // Of a file that a delta owns, the data file is the truth: its journal need not be written for every append.
 Status View::settle_owned_sizes(std::size_t index) {
+  const Sums* sums = deltas_[index]->sums();
   for (const NodePtr& node : touched_nodes()) {
     if (node->owner != index || !node->is_regular()) continue;
     BFS_ASSIGN(auto file, data_file(index, node->attr.ino, false));
+    std::optional<std::uint64_t> summed;
+    if (sums != nullptr) summed = sums->size_of(node->attr.ino);
     if (!file) {
       // A shorter file may be a truncation whose record did not become durable; none at all is damage.
-      node->is_lost = node->journaled_size > 0;
-      node->attr.size = node->durable_size = node->journaled_size;
+      node->is_lost = node->journaled_size > 0 || (summed && *summed > 0);
+      node->attr.size = node->durable_size = std::max(node->journaled_size, summed ? *summed : 0);
       continue;
     }
     BFS_ASSIGN(struct ::stat st, file->stat());
-    node->attr.size = static_cast<std::uint64_t>(st.st_size);
+    node->attr.size = summed ? *summed : static_cast<std::uint64_t>(st.st_size);  // the host may have cut it since
     auto later = [](const ::timespec& a, const ::timespec& b) {
       return a.tv_sec != b.tv_sec ? a.tv_sec > b.tv_sec : a.tv_nsec > b.tv_nsec;
     };
@@ -304,13 +307,7 @@ Status View::read_run(const Run& run, Ino ino, BlockNo block, std::uint64_t skip
     std::memset(out.data(), 0, out.size());
     return {};
   }
-  if (run.from == Run::From::delta) {
-    BFS_ASSIGN(auto file, data_file(run.delta, run.ino, false));
-    if (!file) return missing_data(run);
-    BFS_ASSIGN(std::size_t got, file->read_at(out, offset_of(run.block) + skip_bytes));
-    std::memset(out.data() + got, 0, out.size() - got);  // past the end of the data file: a hole
-    return {};
-  }
+  if (run.from == Run::From::delta) return read_delta(run, skip_bytes, out);
   auto fail = [&](Error error) {
     return std::move(error).context(fmt::format("inode {}, block {}", ino.v, block.v));
   };
@@ -327,13 +324,44 @@ Status View::read_run(const Run& run, Ino ino, BlockNo block, std::uint64_t skip
   return {};
 }
 
+Status View::read_delta(const Run& run, std::uint64_t skip_bytes, std::span<std::byte> out) {
+  BFS_ASSIGN(auto file, data_file(run.delta, run.ino, false));
+  if (!file) return missing_data(run);
+  const Sums* sums = sums_of(run);
+  const bool is_whole = skip_bytes % kBlockSize == 0 && out.size() % kBlockSize == 0;
+  if (sums == nullptr || is_whole) {
+    BFS_ASSIGN(std::size_t got, file->read_at(out, offset_of(run.block) + skip_bytes));
+    std::memset(out.data() + got, 0, out.size() - got);  // past the end of the data file: a hole
+    return sums == nullptr ? Status{} : sums->check(run.ino, BlockNo{run.block.v + block_of(skip_bytes).v}, out);
+  }
+  const BlockNo first = block_of(skip_bytes);
+  const std::uint64_t skip = skip_bytes - offset_of(first);
+  std::vector<std::byte> blocks(offset_of(BlockNo{blocks_for(skip + out.size())}));
+  BFS_TRY(read_delta(run, offset_of(first), blocks));
+  std::memcpy(out.data(), blocks.data() + skip, out.size());
+  return {};
+}
+
+const Sums* View::sums_of(const Run& run) const {
+  const Sums* sums = deltas_[run.delta]->sums();
+  return sums != nullptr && sums->size_of(run.ino) ? sums : nullptr;
+}
+
+Result<DataRange> View::next_data(const Run& run, File& file, std::uint64_t offset, std::uint64_t limit) const {
+  BFS_ASSIGN(const DataRange host, branchfs::next_data(file, offset, limit));
+  const Sums* sums = sums_of(run);
+  if (sums == nullptr) return host;
+  const DataRange known = sums->next_data(run.ino, offset, limit);
+  return known.begin < host.begin ? known : host;
+}
+
 // What lies in deltas, in one go: after scattered updates a read meets many short runs there.
 Status View::read_deltas(std::span<Piece> pieces, Ino ino) {
   thread_local std::vector<FileRead> reads;
   std::vector<std::shared_ptr<File>> files;
   reads.clear();
   for (Piece& piece : pieces) {
-    if (piece.run.from != Run::From::delta) continue;
+    if (!reads_at_once(piece)) continue;
     BFS_ASSIGN(auto file, data_file(piece.run.delta, piece.run.ino, false));
     if (!file) return missing_data(piece.run);
     reads.push_back({file.get(), offset_of(piece.run.block) + piece.skip, piece.out, 0});
@@ -341,7 +369,17 @@ Status View::read_deltas(std::span<Piece> pieces, Ino ino) {
   }
   if (Status done = store_->env().read_at(reads); !done) return std::move(done).error().context(fmt::format("inode {}", ino.v));
   for (const FileRead& read : reads) std::memset(read.out.data() + read.got, 0, read.out.size() - read.got);  // behind its end: a hole
+  for (const Piece& piece : pieces) {
+    const Sums* sums = reads_at_once(piece) ? sums_of(piece.run) : nullptr;
+    if (sums != nullptr) BFS_TRY(sums->check(piece.run.ino, piece.run.block, piece.out));
+  }
   return {};
+}
+
+// A checksum is of a whole block, and a read of less than that has to read more.
+bool View::reads_at_once(const Piece& piece) const {
+  if (piece.run.from != Run::From::delta) return false;
+  return (piece.skip == 0 && piece.out.size() % kBlockSize == 0) || sums_of(piece.run) == nullptr;
 }
 
 Status View::read(Node& node, std::uint64_t offset, std::span<std::byte> out) {
@@ -367,11 +405,11 @@ Status View::read_pieces(Node& node, std::uint64_t offset, std::span<std::byte> 
     offset += part;
   }
   // No lock is held while reading: what is below never changes, and the open delta's file is as consistent as any host file.
-  const auto in_delta = [](const Piece& piece) { return piece.run.from == Run::From::delta; };
-  const bool many = std::count_if(pieces.begin(), pieces.end(), in_delta) > 1;
+  const auto at_once = [this](const Piece& piece) { return reads_at_once(piece); };
+  const bool many = std::count_if(pieces.begin(), pieces.end(), at_once) > 1;
   if (many) BFS_TRY(read_deltas(pieces, node.attr.ino));
   for (const Piece& piece : pieces) {
-    if (!many || !in_delta(piece)) BFS_TRY(read_run(piece.run, node.attr.ino, piece.block, piece.skip, piece.out));
+    if (!many || !at_once(piece)) BFS_TRY(read_run(piece.run, node.attr.ino, piece.block, piece.skip, piece.out));
   }
   return {};
 }

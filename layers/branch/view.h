@@ -140,6 +140,8 @@ class View {
   // Reads [offset, offset + out.size()) of the node's blocks without regard to its size; takes its lock itself.
   Status read(Node& node, std::uint64_t offset, std::span<std::byte> out);
   Status read_run(const Run& run, Ino ino, BlockNo block, std::uint64_t skip_bytes, std::span<std::byte> out);
+  // Next range of a run's data file that may hold anything but zeros (data_ranges.h), in offsets of that file.
+  Result<DataRange> next_data(const Run& run, File& file, std::uint64_t offset, std::uint64_t limit) const;
   // Data file of an inode in a delta; null when there is none.
   Result<std::shared_ptr<File>> data_file(std::size_t delta, Ino ino, bool create);
   void forget_file(std::size_t delta, Ino ino) { files_.drop({delta, ino}); }
@@ -162,6 +164,9 @@ class View {
   // `pieces`: empty; holds what was read from afterwards.
   Status read_pieces(Node& node, std::uint64_t offset, std::span<std::byte> out, std::vector<Piece>& pieces);
   Status read_deltas(std::span<Piece> pieces, Ino ino);
+  [[nodiscard]] bool reads_at_once(const Piece& piece) const;
+  Status read_delta(const Run& run, std::uint64_t skip_bytes, std::span<std::byte> out);
+  [[nodiscard]] const Sums* sums_of(const Run& run) const;  // null: its data is read unchecked
   [[nodiscard]] Error missing_data(const Run& run) const;
   [[nodiscard]] Error lost_data(const Node& node, BlockNo block) const;
 

@@ -4,8 +4,9 @@
 //   deltas/ID/f/INO     data of one inode, same offsets as the file it shadows (INO: 16 hex digits)
 //   deltas/ID/confirm   after freezing: inodes whose unsynced records are known to have reached the disk
 //   deltas/ID/sealed    after freezing: everything of the delta is durable
+//   deltas/ID/sums      once sealed: checksums of its data (see sums.h)
 //
-// Life: open (one branch writes it) → frozen (several branches read it; only confirm and sealed are still added) → packed (a layer
+// Life: open (one branch writes it) → frozen (several branches read it; only confirm, sealed and sums are still added) → packed (a layer
 // of the same id exists) → removed. Owner: Branch, or a job. Threads: any.
 // Order that keeps promises: data durable before the record that points at it; a record that removes data durable
 // before the data goes (P2, P8).
@@ -20,6 +21,7 @@
 
 #include "layers/delta/edit.h"
 #include "layers/delta/journal.h"
+#include "layers/delta/sums.h"
 
 namespace branchfs {
 
@@ -59,10 +61,15 @@ class Delta {
   Status mark_sealed();
   // Makes durable what the inode has in this delta. For syncs that depend on a delta not yet sealed.
   Status confirm(Ino ino);
+  // What is known of its data by checksum; null: nothing yet. Stays what it is once it is there.
+  [[nodiscard]] const Sums* sums() const { return known_sums_.load(std::memory_order_acquire); }
+  // Makes the sums that are missing, of a sealed delta, and uses them; see Sums::make. One thread at a time.
+  Result<bool> make_sums(const std::function<bool()>& stop);
 
  private:
   Delta(Env& env, std::string dir, ObjectId id) : env_(env), dir_(std::move(dir)), id_(id) {}
   Status read_marks();
+  Status load_sums();
   Status visit(RecordType type, std::span<const std::byte> payload, const Apply& apply);
   Status append_mark(const std::string& name, RecordType type, std::uint64_t value);
   // Whether unsynced records of the inode made under this boot id are known to have reached the disk; mutex_ held.
@@ -84,6 +91,8 @@ class Delta {
   std::set<std::pair<Ino, std::uint64_t>> confirmed_;  // with the boot ids of the records meant
   std::set<std::uint64_t> sealed_boots_;
   std::uint64_t sealed_size_ = 0;             // of the journal, as the seal says
+  std::unique_ptr<Sums> sums_;                // set once, then published in …
+  std::atomic<const Sums*> known_sums_{nullptr};
 };
 
 }  // namespace branchfs

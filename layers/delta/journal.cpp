@@ -72,7 +72,7 @@ std::optional<JournalRecord> Journal::record_at(std::span<const std::byte> journ
   auto type = d.get<std::uint16_t>();
   auto zero = d.get<std::uint16_t>();
   record.synced = d.get<std::uint64_t>();
-  if (type < 1 || type > 4 || zero != 0 || size > kMaxPayload) return std::nullopt;
+  if (type < 1 || type > 5 || zero != 0 || size > kMaxPayload) return std::nullopt;
   std::size_t body = kRecordHeader + padded(size);
   if (rest.size() < body + kRecordTail) return std::nullopt;
   Decoder tail(rest.subspan(body));

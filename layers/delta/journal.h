@@ -24,6 +24,7 @@ enum class RecordType : std::uint16_t {
   unsynced = 2,  // u64 hash of the boot id, u64 inode, an Edit that holds only if its data is known to have survived
   confirm = 3,   // u64 inode, u64 hash of the boot id: its unsynced records of that boot hold (file "confirm" only)
   sealed = 4,    // u64 journal size, u64 hash of the boot id: likewise those of all inodes (file "sealed" only)
+  sums = 5,      // see sums.h (file "sums" only)
 };
 
 // The end of an appended record in the journal; sync(position) makes everything before it durable.

@@ -69,6 +69,20 @@ Status dump_record(RecordType type, std::span<const std::byte> payload, std::str
       out += fmt::format("sealed at journal size {}", d.get<std::uint64_t>());
       out += fmt::format(" in boot {:016x}\n", d.get<std::uint64_t>());
       return {};
+    case RecordType::sums: {
+      const auto ino = d.get<std::uint64_t>();
+      const auto size = d.get<std::uint64_t>();
+      const auto first = d.get<std::uint64_t>();
+      const auto count = d.get<std::uint64_t>();
+      if (!d.ok()) return make_error(Kind::damaged, "a record of sums is too short");
+      if (ino == 0) {
+        out += "sums of all data\n";
+        return {};
+      }
+      out += fmt::format("sums of inode {}, {} bytes: {} block(s) from {} on{}\n", ino, size, count, first, d.at_end() ? ", zeros" : "");
+      while (!d.at_end()) out += fmt::format("  {:016x}\n", d.get<std::uint64_t>());
+      return {};
+    }
     case RecordType::edit:
       out += "edit\n";
       break;

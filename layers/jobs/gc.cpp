@@ -2,7 +2,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 
-#include "layers/jobs/background.h"
+#include "layers/io/background.h"
 #include "layers/jobs/jobs.h"
 #include "layers/jobs/move_undo.h"
 #include "layers/jobs/reach.h"

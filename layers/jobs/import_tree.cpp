@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <map>
 
-#include "layers/jobs/data_ranges.h"
+#include "layers/io/data_ranges.h"
 #include "layers/jobs/import.h"
 
 namespace branchfs {

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "layers/jobs/background.h"
+#include "layers/io/background.h"
 #include "layers/jobs/jobs.h"
 #include "layers/jobs/publish_layer.h"
 #include "layers/jobs/steady.h"

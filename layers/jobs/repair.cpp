@@ -16,6 +16,7 @@
 #include "layers/base/checksum.h"
 #include "layers/base/codec.h"
 #include "layers/delta/delta.h"
+#include "layers/jobs/check_data.h"
 #include "layers/jobs/jobs.h"
 #include "layers/jobs/reach.h"
 #include "layers/jobs/salvage.h"
@@ -52,6 +53,8 @@ class Repairer {
   Result<bool> mark(ObjectId id, const std::string& name, const Bytes& journal);
   [[nodiscard]] bool depends_on_marks(ObjectId id, const Bytes& journal) const;
   Status unneeded_data(ObjectId id, const Bytes& kept);
+  Status sums(ObjectId id);
+  Status data(ObjectId id, const Sums& sums);
   Status salvaged(ObjectId id);
   Status damaged_layers();
   Status layer(ObjectId id);
@@ -273,6 +276,7 @@ Status Repairer::journals() {
       if (env_.exists(store_->layer_path(id)) || !seen.insert(id).second) continue;
       if (env_.exists(store_->delta_dir(id))) {
         BFS_TRY(journal(id));
+        BFS_TRY(sums(id));
       } else {
         // Nothing says whether it was a layer, with a whole tree in it, or a delta.
         lost(fmt::format("element {} of the stack of branch \"{}\" is gone", id.hex(), name));
@@ -389,6 +393,39 @@ Status Repairer::unneeded_data(ObjectId id, const Bytes& kept) {
   BFS_ASSIGN(auto items, env_.list(files));
   for (const DirItem& item : items) {
     if (!needed.contains(item.name)) BFS_TRY(aside_.move(files + "/" + item.name));
+  }
+  return {};
+}
+
+// The data has no other witness: what one flipped bit does not explain stays, and is not checked where its sums are gone.
+Status Repairer::sums(ObjectId id) {
+  const std::string dir = store_->delta_dir(id);
+  const std::string path = dir + "/sums";
+  auto known = Sums::open(env_, dir, id);
+  if (!known && known.error().kind != Kind::damaged) return std::move(known).error();
+  if (known) return *known ? data(id, **known) : Status{};
+  BFS_ASSIGN(const auto bytes, content(path));
+  JournalSalvage salvage;
+  if (bytes) salvage = salvage_journal(*bytes, id, 0, budget_);
+  if (bytes && salvage.cut_from == 0 && !salvage.mended.empty()) {
+    done(fmt::format("delta {}: its file \"sums\": {} mended", id.hex(), fmt::join(salvage.mended, ", ")));
+    if (options_.dry) return {};
+    BFS_TRY(replace(path, salvage.bytes));
+    BFS_ASSIGN(auto mended, Sums::open(env_, dir, id));
+    return mended ? data(id, *mended) : Status{};
+  }
+  done(fmt::format("delta {}: its file \"sums\" is set aside; its data is not checked until it is made again", id.hex()));
+  return options_.dry ? Status{} : aside_.move(path);
+}
+
+Status Repairer::data(ObjectId id, const Sums& sums) {
+  const std::string dir = store_->delta_dir(id);
+  BFS_ASSIGN(const auto damaged, check_data(env_, dir, sums, [](std::uint64_t) {}));
+  for (const DamagedData& file : damaged) {
+    const std::string path = dir + "/f/" + Delta::file_name(file.ino);
+    BFS_ASSIGN(const DamagedData left, mend_data(env_, path, sums, file, aside_, budget_, options_.dry));
+    if (file.size != left.size || left.blocks != file.blocks) done(fmt::format("delta {}: the data of inode {} is mended", id.hex(), file.ino.v));
+    if (!left.blocks.empty()) lost(fmt::format("delta {}: {}", id.hex(), left.text()));
   }
   return {};
 }

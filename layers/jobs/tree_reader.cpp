@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <unordered_set>
 
-#include "layers/jobs/data_ranges.h"
+#include "layers/io/data_ranges.h"
 #include "layers/jobs/steady.h"
 
 namespace branchfs {
@@ -102,7 +102,7 @@ Status TreeReader::data(Ino ino, std::uint64_t from, std::uint64_t to,
     if (!host) return add(start, stop);  // read() says what is missing
     const std::uint64_t there = offset_of(run.block);
     for (std::uint64_t at = there, limit = there + (stop - start); at < limit;) {
-      BFS_ASSIGN(DataRange range, next_data(*host, at, limit));
+      BFS_ASSIGN(DataRange range, view_->next_data(run, *host, at, limit));
       if (range.begin < range.end) BFS_TRY(add(start + (range.begin - there), start + (range.end - there)));
       at = range.end;
     }

@@ -11,6 +11,7 @@
 #include "layers/delta/edit.h"
 #include "layers/delta/journal.h"
 #include "layers/io/descriptors.h"
+#include "layers/jobs/check_data.h"
 #include "layers/jobs/jobs.h"
 #include "layers/jobs/reach.h"
 #include "layers/jobs/salvage.h"
@@ -22,13 +23,17 @@ namespace {
 
 constexpr std::string_view kLayerSuffix = ".layer";
 
-// Chunks of layers that cannot be read.
-using BadChunks = std::unordered_map<ObjectId, std::set<std::uint32_t>>;
+// What cannot be read: chunks of layers, and blocks of data files of deltas.
+struct Unreadable {
+  std::unordered_map<ObjectId, std::set<std::uint32_t>> chunks;
+  std::unordered_map<ObjectId, std::unordered_map<Ino, std::vector<BlockRange>>> data;
+  [[nodiscard]] bool empty() const { return chunks.empty() && data.empty(); }
+};
 
 class TreeCheck {
  public:
   using Report = std::function<void(const std::string&)>;
-  TreeCheck(View& view, const BadChunks& bad, const Report& report) : view_(view), bad_(bad), report_(report) {}
+  TreeCheck(View& view, const Unreadable& bad, const Report& report) : view_(view), bad_(bad), report_(report) {}
   Status run();
 
  private:
@@ -44,14 +49,15 @@ class TreeCheck {
   Status inode(Ino ino, const Seen& seen);
   Status data(Node& node);
   Status unreadable(Node& node);
+  void unreadable_run(const Node& node, BlockNo block, const Run& run);
   Status unreached();
   [[nodiscard]] std::string path_of(Ino ino) const;
 
   View& view_;
-  const BadChunks& bad_;
+  const Unreadable& bad_;
   const Report& report_;
   std::unordered_map<Ino, Seen> seen_;
-  std::unordered_map<Ino, Place> places_;  // only where there are bad chunks
+  std::unordered_map<Ino, Place> places_;  // only where something cannot be read
 };
 
 Status TreeCheck::run() {
@@ -120,23 +126,39 @@ std::string TreeCheck::path_of(Ino ino) const {
   return path;
 }
 
-// Which blocks of the file the bad chunks hold.
+void TreeCheck::unreadable_run(const Node& node, BlockNo block, const Run& run) {
+  auto say = [&](std::uint64_t first, std::uint64_t count, const std::string& why) {
+    report_(fmt::format("\"{}\" (inode {}), {} cannot be read: {}", path_of(node.attr.ino), node.attr.ino.v,
+                        count == 1 ? fmt::format("block {}", first) : fmt::format("blocks {}-{}", first, first + count - 1), why));
+  };
+  if (run.from == Run::From::layer) {
+    const Extent& e = run.extent;
+    auto bad = bad_.chunks.find(e.layer->id());
+    if (bad == bad_.chunks.end() || !bad->second.contains(e.chunk)) return;
+    say(block.v, run.count, fmt::format("chunk {} of layer {} is damaged", e.chunk, e.layer->id().hex()));
+  }
+  if (run.from != Run::From::delta) return;
+  const ObjectId id = view_.delta(run.delta).id();
+  auto delta = bad_.data.find(id);
+  if (delta == bad_.data.end()) return;
+  auto file = delta->second.find(run.ino);
+  if (file == delta->second.end()) return;
+  for (const BlockRange& range : file->second) {
+    const std::uint64_t first = std::max(range.first.v, run.block.v);
+    const std::uint64_t end = std::min(range.end(), run.block.v + run.count);
+    if (first < end) say(block.v + (first - run.block.v), end - first, fmt::format("its data in delta {} is damaged", id.hex()));
+  }
+}
+
+// Which blocks of the file cannot be read.
 Status TreeCheck::unreadable(Node& node) {
   const std::uint64_t blocks = blocks_for(node.attr.size);
   for (BlockNo block{0}; block.v < blocks;) {
     auto run = view_.resolve(node, block, blocks - block.v);
     if (!run || run->count == 0) return {};  // told elsewhere
     const std::uint64_t count = std::min(run->count, blocks - block.v);
-    if (run->from == Run::From::layer) {
-      const Extent& e = run->extent;
-      auto bad = bad_.find(e.layer->id());
-      if (bad != bad_.end() && bad->second.contains(e.chunk)) {
-        report_(fmt::format("\"{}\" (inode {}), {} cannot be read: chunk {} of layer {} is damaged", path_of(node.attr.ino),
-                            node.attr.ino.v,
-                            count == 1 ? fmt::format("block {}", block.v) : fmt::format("blocks {}-{}", block.v, block.v + count - 1),
-                            e.chunk, e.layer->id().hex()));
-      }
-    }
+    run->count = count;
+    unreadable_run(node, block, *run);
     block.v += count;
   }
   return {};
@@ -208,6 +230,7 @@ class Verifier {
   void element(ObjectId id);
   void layer(ObjectId id);
   void delta(ObjectId id);
+  void data(ObjectId id);
   void whole_tail(ObjectId id, const std::string& path);
   Status advance(std::uint64_t bytes) {
     report_.bytes += bytes;
@@ -224,7 +247,7 @@ class Verifier {
   std::uint64_t total_ = 0;
   bool stopped_ = false;
   ObjectSet checked_;
-  BadChunks bad_chunks_;
+  Unreadable unreadable_;
 };
 
 void Verifier::layer(ObjectId id) {
@@ -234,7 +257,7 @@ void Verifier::layer(ObjectId id) {
   if (!opened) return problem_in(id, opened.error().what);
   auto count = (*opened)->verify([&](const std::string& line) { problem_in(id, line); },
                                  [&](std::uint64_t bytes) { ignore(advance(bytes)); },
-                                 [&](std::uint32_t chunk) { bad_chunks_[id].insert(chunk); });
+                                 [&](std::uint32_t chunk) { unreadable_.chunks[id].insert(chunk); });
   if (!count) problem_in(id, count.error().what);
 }
 
@@ -253,6 +276,25 @@ void Verifier::delta(ObjectId id) {
   if (!scan) return problem_in(id, fmt::format("delta {}: {}", id.hex(), scan.error().what));
   if (scan->valid_size < scan->file_size) whole_tail(id, path);
   ignore(advance(scan->file_size));
+  data(id);
+}
+
+// A frozen delta's data, as far as it has checksums.
+void Verifier::data(ObjectId id) {
+  const std::string dir = store_.delta_dir(id);
+  auto report = [&](const Error& error) {
+    if (error.sys == ENOENT && !env_.exists(dir)) return;
+    problem_in(id, fmt::format("delta {}: {}", id.hex(), error.what));
+  };
+  auto sums = Sums::open(env_, dir, id);
+  if (!sums) return report(sums.error());
+  if (!*sums) return;
+  auto damaged = check_data(env_, dir, **sums, [&](std::uint64_t bytes) { ignore(advance(bytes)); });
+  if (!damaged) return report(damaged.error());
+  for (const DamagedData& file : *damaged) {
+    problem_in(id, fmt::format("delta {}: {}", id.hex(), file.text()));
+    unreadable_.data[id][file.ino] = file.blocks;
+  }
 }
 
 // What an interrupted write leaves is no damage. A record that is all there but for one bit was not interrupted.
@@ -302,7 +344,7 @@ Status Verifier::look_at(const std::string& name, const Manifest& manifest) {
     report(view.error().what);
     return {};
   }
-  Status checked = TreeCheck(**view, bad_chunks_, report).run();
+  Status checked = TreeCheck(**view, unreadable_, report).run();
   if (!checked) report(checked.error().what);
   return {};
 }

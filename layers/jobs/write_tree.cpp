@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <unordered_set>
 
-#include "layers/jobs/data_ranges.h"
+#include "layers/io/data_ranges.h"
 
 namespace branchfs {
 
@@ -175,14 +175,13 @@ Status TreeWriter::delta_blocks(Node& node, BlockNo block, const Run& run) {
   if (!file) return {};
   std::uint64_t end = run.block.v + run.count;
   for (std::uint64_t from = run.block.v; from < end;) {
-    BFS_ASSIGN(DataRange range, next_data(*file, offset_of(BlockNo{from}), offset_of(BlockNo{end})));
+    BFS_ASSIGN(DataRange range, view_.next_data(run, *file, offset_of(BlockNo{from}), offset_of(BlockNo{end})));
     std::uint64_t first = range.begin / kBlockSize;
     std::uint64_t stop = blocks_for(range.end);
     for (from = first; from < stop;) {
       std::uint64_t count = std::min(kPieceBlocks, stop - from);
       auto bytes = std::span(buffer_).first(count * kBlockSize);
-      BFS_ASSIGN(std::size_t got, file->read_at(bytes, offset_of(BlockNo{from})));
-      std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(got), bytes.end(), std::byte{0});
+      BFS_TRY(view_.read_run(run, run.ino, run.block, offset_of(BlockNo{from - run.block.v}), bytes));
       BFS_TRY(add(node, BlockNo{block.v + (from - run.block.v)}, count));
       from += count;
     }

@@ -33,15 +33,15 @@ using Pictures = std::map<std::string, Picture>;
 
 // What is wrong with `seen`, where `right` is known: one line each. Errors are not wrong; they are counted in `errors` with their
 // text. `untold`: inodes of which the host's word is taken. `gone`: those whose data file is not there; nobody knows their times, and
-// where no record told their size they are empty.
+// where no record told their size they are empty. `times`: of their times alone the host's word is taken.
 struct Difference {
   std::vector<std::string> wrong;
   std::vector<std::string> errors;
 };
 Difference compare(const Picture& right, const Picture& seen, const std::set<std::uint64_t>& untold = {},
-                   const std::set<std::uint64_t>& gone = {});
+                   const std::set<std::uint64_t>& gone = {}, const std::set<std::uint64_t>& times = {});
 
-enum class Sort : std::uint8_t { store, lock, branch_lock, manifest, layer, journal, mark, data };
+enum class Sort : std::uint8_t { store, lock, branch_lock, manifest, layer, journal, mark, sums, data };
 
 struct StoreFile {
   std::string path;    // relative
@@ -69,6 +69,8 @@ class DamageLab {
   [[nodiscard]] Pictures look(const std::string& dir, const std::string& boot) const;
   // The sealed size of a delta of the original, 0 when it is not sealed.
   [[nodiscard]] std::uint64_t sealed_size(ObjectId delta) const;
+  // Whether all data of a delta of the original has checksums.
+  [[nodiscard]] bool has_sums(ObjectId delta) const;
   [[nodiscard]] std::string original() const { return dir_ + "/original"; }
   [[nodiscard]] const std::string& dir() const { return dir_; }
 

@@ -30,7 +30,8 @@ std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
 
 // What cannot be told from what a crash may leave, or is the host filesystem's word (FORMAT.md §6.2).
 struct Excuse {
-  std::set<std::uint64_t> untold;       // inodes whose blocks lie in the damaged data files
+  std::set<std::uint64_t> untold;       // inodes whose blocks lie in the damaged data files, which have no checksums
+  std::set<std::uint64_t> times;        // the same, of those that have
   std::set<std::uint64_t> gone;         // inodes whose data file is gone
   std::string as_if;                    // a store of which every answer counts as right; "" for none
 };
@@ -82,7 +83,8 @@ void Case::damage() {
     harm_ = static_cast<Harm>(number_ % kHarms);
   } else {
     constexpr Sort kWeighted[] = {Sort::store, Sort::lock,  Sort::branch_lock, Sort::manifest, Sort::manifest, Sort::layer, Sort::layer,
-                                  Sort::layer, Sort::layer, Sort::layer,       Sort::journal,  Sort::journal,  Sort::mark,  Sort::data};
+                                  Sort::layer, Sort::layer, Sort::layer,       Sort::journal,  Sort::journal,  Sort::mark,  Sort::sums,     Sort::data,
+                                  Sort::data,  Sort::data};
     const Sort sort = kWeighted[random_.below(std::size(kWeighted))];
     std::vector<const StoreFile*> of_sort;
     for (const StoreFile& file : files) {
@@ -114,7 +116,8 @@ void Case::excuses() {
   for (const StoreFile* file : {file_, other_}) {
     if (file == nullptr) continue;
     if (file->sort == Sort::data) {
-      (harm_ < Harm::remove ? excuse_.untold : excuse_.gone).insert(std::stoull(file->path.substr(file->path.rfind('/') + 1), nullptr, 16));
+      auto& excused = lab_.has_sums(file->object) ? excuse_.times : harm_ < Harm::remove ? excuse_.untold : excuse_.gone;
+      excused.insert(std::stoull(file->path.substr(file->path.rfind('/') + 1), nullptr, 16));
     }
     const std::string path = dir_ + "/" + file->path;
     const bool is_file = fs::is_regular_file(fs::symlink_status(path));
@@ -159,9 +162,9 @@ bool Case::names_the_place(const std::string& error) const {
 }
 
 Difference Case::difference(const std::string& branch, const Picture& seen) const {
-  Difference strict = compare(lab_.right(boot_).at(branch), seen, excuse_.untold, excuse_.gone);
+  Difference strict = compare(lab_.right(boot_).at(branch), seen, excuse_.untold, excuse_.gone, excuse_.times);
   if (strict.wrong.empty() || as_if_.empty()) return strict;
-  Difference lenient = compare(as_if_.at(branch), seen, excuse_.untold, excuse_.gone);
+  Difference lenient = compare(as_if_.at(branch), seen, excuse_.untold, excuse_.gone, excuse_.times);
   return lenient.wrong.empty() ? lenient : strict;
 }
 
@@ -184,7 +187,7 @@ void Case::look() {
   const Pictures seen = lab_.look(dir_, boot_);
   check("damaged", seen);
   for (const std::string& branch : lab_.branches()) {
-    const Difference d = compare(lab_.right(boot_).at(branch), seen.at(branch));
+    const Difference d = compare(lab_.right(boot_).at(branch), seen.at(branch), {}, {}, excuse_.times);
     differs_ = differs_ || !d.errors.empty() || (!d.wrong.empty() && as_if_.empty() && excuse_.untold.empty() && excuse_.gone.empty());
   }
 }

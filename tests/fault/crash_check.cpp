@@ -114,6 +114,7 @@ void take(BranchOracle& oracle, const Found& found, When when) {
 std::string check_branch(const std::shared_ptr<Store>& store, const std::string& name, const StoreOracle::Entry& entry, When when) {
   BranchOptions options;
   options.flush_interval = 0;
+  options.sums = false;
   auto branch = Branch::open(store, name, options);
   if (!branch) return "opening it: " + branch.error().what;
   std::string why;

@@ -80,6 +80,7 @@ class Server {
     need(create_root(*store, need(store->lock()), kBranch, manifest));
     BranchOptions options;
     options.flush_interval = 0;
+    options.sums = false;
     branch_ = need(Branch::open(store, kBranch, options));
     operations_ = std::make_unique<Operations>(*branch_, Operations::Options{});
     control_ = need(ControlServer::start(dir_.path(), *branch_, *operations_, {kStore, kBranch, "/mnt"}, [] { return Status{}; }));

@@ -158,6 +158,7 @@ void read_tree(TreeReader& reader) {
 void use_branch(const World& world) {
   BranchOptions options;
   options.flush_interval = 0;
+  options.sums = false;
   auto branch = Branch::open(world.store(), kBranch, options);
   if (!branch) return;
   Branch& b = **branch;

@@ -141,6 +141,7 @@ void fill(const std::shared_ptr<Store>& store) {
   must(create_branch(*store, "child", "root", {}));
   BranchOptions options;
   options.flush_interval = 0;
+  options.sums = false;
   auto branch = must(Branch::open(store, "child", options));
   const Ino table = ino_of(*branch, "table");
   put(*branch, table, 8192, noise(8192, 10));

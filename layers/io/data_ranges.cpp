@@ -1,4 +1,4 @@
-#include "layers/jobs/data_ranges.h"
+#include "layers/io/data_ranges.h"
 
 #include <unistd.h>
 
