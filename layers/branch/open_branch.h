@@ -134,7 +134,7 @@ class OpenBranch final : public Branch {
   void seal_later(std::size_t index);
   void sealer();
   Status seal_frozen(std::size_t index);
-  bool sum_frozen(std::size_t index);
+  Sums::Made sum_frozen(std::size_t index);
   void swap_open_delta(std::size_t next);
   struct NextHead;
   struct Instant {
@@ -184,7 +184,8 @@ class OpenBranch final : public Branch {
   std::condition_variable background_wakes_;
   bool stopping_ = false;
   std::deque<std::size_t> to_seal_;
-  std::deque<std::size_t> to_sum_;  // sealed, without all their checksums
+  std::deque<std::size_t> to_sum_;  // sealed, without all their checksums …
+  std::vector<std::size_t> summed_by_another_;  // … which another process was making when we looked
   std::thread flusher_;
   std::thread sealer_;
 };

@@ -505,40 +505,55 @@ void OpenBranch::seal_later(std::size_t index) {
 }
 
 void OpenBranch::sealer() {
+  constexpr std::chrono::seconds kLookAgain{30};
   for (;;) {
     std::size_t index = 0;
     bool is_sealed = false;
     {
       std::unique_lock lock(background_mutex_);
-      background_wakes_.wait(lock, [&] { return stopping_ || !to_seal_.empty() || (options_.sums && !to_sum_.empty()); });
+      const auto work = [&] { return stopping_ || !to_seal_.empty() || (options_.sums && !to_sum_.empty()); };
+      if (summed_by_another_.empty()) {
+        background_wakes_.wait(lock, work);
+      } else if (!background_wakes_.wait_for(lock, kLookAgain, work)) {
+        to_sum_.assign(summed_by_another_.begin(), summed_by_another_.end());
+        summed_by_another_.clear();
+      }
       if (stopping_) return;  // whoever opens a view of it next goes on
       is_sealed = to_seal_.empty();
       auto& queue = is_sealed ? to_sum_ : to_seal_;
       index = queue.front();
       queue.pop_front();
     }
-    // A failure to seal has turned the branch read-only.
-    const bool again = is_sealed ? !sum_frozen(index) : seal_frozen(index) && view_->delta(index).sealed();
-    if (!again) continue;
+    if (!is_sealed) {
+      // A failure has turned the branch read-only.
+      if (!seal_frozen(index) || !view_->delta(index).sealed()) continue;
+      std::lock_guard lock(background_mutex_);
+      to_sum_.push_back(index);
+      continue;
+    }
+    const Sums::Made made = sum_frozen(index);
     std::lock_guard lock(background_mutex_);
-    to_sum_.push_front(index);
+    if (made == Sums::Made::stopped) to_sum_.push_front(index);
+    if (made == Sums::Made::by_another) summed_by_another_.push_back(index);
   }
 }
 
-// False when there is something more urgent to do first. What cannot be summed is read unchecked.
-bool OpenBranch::sum_frozen(std::size_t index) {
-  bool was_stopped = false;
+// What cannot be summed is read unchecked: `all` then, too.
+Sums::Made OpenBranch::sum_frozen(std::size_t index) {
   Delta& delta = view_->delta(index);
+  Sums::Made made = Sums::Made::all;
   Status summed = in_background([&]() -> Status {
-    BFS_TRY(delta.make_sums([&] {
+    BFS_ASSIGN(made, delta.make_sums([&] {
       std::lock_guard lock(background_mutex_);
-      was_stopped = stopping_ || !to_seal_.empty();
-      return was_stopped;
+      return stopping_ || !to_seal_.empty();
     }));
     return {};
   });
-  if (!summed && summed.error().kind == Kind::damaged) spdlog::error("branch {}: {}", name_, summed.error().what);
-  return !summed || !was_stopped;
+  // ENOENT: packed and collected meanwhile.
+  if (!summed && summed.error().sys != ENOENT) {
+    spdlog::warn("branch {}: not all data of delta {} gets checksums: {}", name_, delta.id().hex(), summed.error().what);
+  }
+  return made;
 }
 
 Status OpenBranch::seal_frozen(std::size_t index) {

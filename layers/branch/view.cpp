@@ -265,7 +265,10 @@ Result<Run> View::resolve(const Node& node, BlockNo block, std::uint64_t most) {
       if (node.is_lost) return lost_data(node, block);
       // A file that was empty when its delta was frozen has no data file: what made it longer later shows zeros.
       BFS_ASSIGN(auto file, data_file(node.owner, node.attr.ino, false));
-      if (!file) return run;
+      if (!file) {
+        const Sums* sums = deltas_[node.owner]->sums();
+        return sums != nullptr && sums->size_of(node.attr.ino).value_or(0) > 0 ? Result<Run>(lost_data(node, block)) : run;
+      }
       run.from = Run::From::delta;
       run.delta = node.owner;
       run.ino = node.attr.ino;
@@ -287,6 +290,8 @@ Result<std::shared_ptr<File>> View::data_file(std::size_t delta, Ino ino, bool c
   FileCache::Key key{delta, ino};
   if (auto file = files_.find(key)) return file;
   bool is_open_delta = writable_ && delta + 1 == delta_count();
+  const Sums* sums = deltas_[delta]->sums();
+  if (sums != nullptr && sums->complete() && !sums->size_of(ino)) return std::shared_ptr<File>{};  // whatever has appeared there since
   BFS_ASSIGN(auto file, deltas_[delta]->open_file(ino, is_open_delta, create));
   if (file) files_.add(key, file);
   return file;
@@ -307,7 +312,7 @@ Status View::read_run(const Run& run, Ino ino, BlockNo block, std::uint64_t skip
     std::memset(out.data(), 0, out.size());
     return {};
   }
-  if (run.from == Run::From::delta) return read_delta(run, skip_bytes, out);
+  if (run.from == Run::From::delta) return read_delta(run, sums_of(run), skip_bytes, out);
   auto fail = [&](Error error) {
     return std::move(error).context(fmt::format("inode {}, block {}", ino.v, block.v));
   };
@@ -324,20 +329,20 @@ Status View::read_run(const Run& run, Ino ino, BlockNo block, std::uint64_t skip
   return {};
 }
 
-Status View::read_delta(const Run& run, std::uint64_t skip_bytes, std::span<std::byte> out) {
+Status View::read_delta(const Run& run, const Sums* sums, std::uint64_t skip_bytes, std::span<std::byte> out) {
   BFS_ASSIGN(auto file, data_file(run.delta, run.ino, false));
   if (!file) return missing_data(run);
-  const Sums* sums = sums_of(run);
   const bool is_whole = skip_bytes % kBlockSize == 0 && out.size() % kBlockSize == 0;
   if (sums == nullptr || is_whole) {
     BFS_ASSIGN(std::size_t got, file->read_at(out, offset_of(run.block) + skip_bytes));
     std::memset(out.data() + got, 0, out.size() - got);  // past the end of the data file: a hole
-    return sums == nullptr ? Status{} : sums->check(run.ino, BlockNo{run.block.v + block_of(skip_bytes).v}, out);
+    return sums == nullptr ? Status{} : sums->check(run.ino, BlockNo{run.block.v + block_of(skip_bytes).v}, out, got);
   }
+  // A checksum is of a whole block.
   const BlockNo first = block_of(skip_bytes);
   const std::uint64_t skip = skip_bytes - offset_of(first);
   std::vector<std::byte> blocks(offset_of(BlockNo{blocks_for(skip + out.size())}));
-  BFS_TRY(read_delta(run, offset_of(first), blocks));
+  BFS_TRY(read_delta(run, sums, offset_of(first), blocks));
   std::memcpy(out.data(), blocks.data() + skip, out.size());
   return {};
 }
@@ -352,7 +357,13 @@ Result<DataRange> View::next_data(const Run& run, File& file, std::uint64_t offs
   const Sums* sums = sums_of(run);
   if (sums == nullptr) return host;
   const DataRange known = sums->next_data(run.ino, offset, limit);
-  return known.begin < host.begin ? known : host;
+  if (known.begin < host.begin) return known;
+  if (host.begin < limit) return host;
+  // What a file that has become shorter has lost is no hole, whether there are sums of it or not.
+  BFS_ASSIGN(struct ::stat st, file.stat());
+  const std::uint64_t end = std::min(*sums->size_of(run.ino), limit);
+  const std::uint64_t begin = std::max(offset, static_cast<std::uint64_t>(st.st_size));
+  return begin < end ? DataRange{begin, end} : host;
 }
 
 // What lies in deltas, in one go: after scattered updates a read meets many short runs there.
@@ -361,7 +372,7 @@ Status View::read_deltas(std::span<Piece> pieces, Ino ino) {
   std::vector<std::shared_ptr<File>> files;
   reads.clear();
   for (Piece& piece : pieces) {
-    if (!reads_at_once(piece)) continue;
+    if (!piece.at_once()) continue;
     BFS_ASSIGN(auto file, data_file(piece.run.delta, piece.run.ino, false));
     if (!file) return missing_data(piece.run);
     reads.push_back({file.get(), offset_of(piece.run.block) + piece.skip, piece.out, 0});
@@ -369,17 +380,19 @@ Status View::read_deltas(std::span<Piece> pieces, Ino ino) {
   }
   if (Status done = store_->env().read_at(reads); !done) return std::move(done).error().context(fmt::format("inode {}", ino.v));
   for (const FileRead& read : reads) std::memset(read.out.data() + read.got, 0, read.out.size() - read.got);  // behind its end: a hole
+  const FileRead* read = reads.data();
   for (const Piece& piece : pieces) {
-    const Sums* sums = reads_at_once(piece) ? sums_of(piece.run) : nullptr;
-    if (sums != nullptr) BFS_TRY(sums->check(piece.run.ino, piece.run.block, piece.out));
+    if (!piece.at_once()) continue;
+    const std::size_t got = read++->got;
+    if (piece.sums != nullptr) BFS_TRY(piece.sums->check(piece.run.ino, piece.run.block, piece.out, got));
   }
   return {};
 }
 
 // A checksum is of a whole block, and a read of less than that has to read more.
-bool View::reads_at_once(const Piece& piece) const {
-  if (piece.run.from != Run::From::delta) return false;
-  return (piece.skip == 0 && piece.out.size() % kBlockSize == 0) || sums_of(piece.run) == nullptr;
+bool View::Piece::at_once() const {
+  if (run.from != Run::From::delta) return false;
+  return sums == nullptr || (skip == 0 && out.size() % kBlockSize == 0);
 }
 
 Status View::read(Node& node, std::uint64_t offset, std::span<std::byte> out) {
@@ -405,11 +418,18 @@ Status View::read_pieces(Node& node, std::uint64_t offset, std::span<std::byte> 
     offset += part;
   }
   // No lock is held while reading: what is below never changes, and the open delta's file is as consistent as any host file.
-  const auto at_once = [this](const Piece& piece) { return reads_at_once(piece); };
-  const bool many = std::count_if(pieces.begin(), pieces.end(), at_once) > 1;
+  for (Piece& piece : pieces) {
+    if (piece.run.from == Run::From::delta) piece.sums = sums_of(piece.run);
+  }
+  const bool many = std::count_if(pieces.begin(), pieces.end(), [](const Piece& piece) { return piece.at_once(); }) > 1;
   if (many) BFS_TRY(read_deltas(pieces, node.attr.ino));
   for (const Piece& piece : pieces) {
-    if (!many || !at_once(piece)) BFS_TRY(read_run(piece.run, node.attr.ino, piece.block, piece.skip, piece.out));
+    if (many && piece.at_once()) continue;
+    if (piece.run.from == Run::From::delta) {
+      BFS_TRY(read_delta(piece.run, piece.sums, piece.skip, piece.out));
+    } else {
+      BFS_TRY(read_run(piece.run, node.attr.ino, piece.block, piece.skip, piece.out));
+    }
   }
   return {};
 }

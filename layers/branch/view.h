@@ -160,12 +160,13 @@ class View {
     BlockNo block;            // the run's first, in the file that is read
     std::uint64_t skip = 0;   // bytes of it
     std::span<std::byte> out;
+    const Sums* sums = nullptr;  // of what lies in a delta: to be checked against, looked up once
+    [[nodiscard]] bool at_once() const;
   };
   // `pieces`: empty; holds what was read from afterwards.
   Status read_pieces(Node& node, std::uint64_t offset, std::span<std::byte> out, std::vector<Piece>& pieces);
   Status read_deltas(std::span<Piece> pieces, Ino ino);
-  [[nodiscard]] bool reads_at_once(const Piece& piece) const;
-  Status read_delta(const Run& run, std::uint64_t skip_bytes, std::span<std::byte> out);
+  Status read_delta(const Run& run, const Sums* sums, std::uint64_t skip_bytes, std::span<std::byte> out);
   [[nodiscard]] const Sums* sums_of(const Run& run) const;  // null: its data is read unchecked
   [[nodiscard]] Error missing_data(const Run& run) const;
   [[nodiscard]] Error lost_data(const Node& node, BlockNo block) const;

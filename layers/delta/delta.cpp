@@ -56,7 +56,7 @@ Result<std::unique_ptr<Delta>> Delta::open(Env& env, const std::string& dir, Obj
     return make_error(Kind::damaged, fmt::format("{}/journal: {} bytes are valid, {} were when it was sealed", dir,
                                                  delta->journal_->end(), delta->sealed_size_));
   }
-  if (!writable) BFS_TRY(delta->load_sums());
+  if (!writable) delta->load_sums();
   return delta;
 }
 
@@ -87,21 +87,19 @@ Status Delta::read_marks() {
   return {};
 }
 
-Status Delta::load_sums() {
+// Where they cannot be read the data may well be right: it is read unchecked, and `verify` says so.
+void Delta::load_sums() {
   auto sums = Sums::open(env_, dir_, id_);
-  // The data may well be right: it is read unchecked, and `verify` says so.
-  if (!sums && sums.error().kind == Kind::damaged) return {};
-  if (!sums) return std::move(sums).error();
-  sums_ = *std::move(sums);
-  known_sums_.store(sums_.get(), std::memory_order_release);
-  return {};
+  if (!sums || !*sums) return;
+  sums_.push_back(*std::move(sums));
+  known_sums_.store(sums_.back().get(), std::memory_order_release);
 }
 
-Result<bool> Delta::make_sums(const std::function<bool()>& stop) {
-  if (sums() != nullptr && sums()->complete()) return true;
-  BFS_ASSIGN(const bool all, Sums::make(env_, dir_, id_, stop));
-  if (all && sums() == nullptr) BFS_TRY(load_sums());
-  return all;
+Result<Sums::Made> Delta::make_sums(const std::function<bool()>& stop) {
+  if (sums() != nullptr && sums()->complete()) return Sums::Made::all;
+  BFS_ASSIGN(const Sums::Made made, Sums::make(env_, dir_, id_, stop));
+  if (made == Sums::Made::all) load_sums();
+  return made;
 }
 
 Status Delta::visit(RecordType type, std::span<const std::byte> payload, const Apply& apply) {

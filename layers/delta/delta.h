@@ -61,15 +61,15 @@ class Delta {
   Status mark_sealed();
   // Makes durable what the inode has in this delta. For syncs that depend on a delta not yet sealed.
   Status confirm(Ino ino);
-  // What is known of its data by checksum; null: nothing yet. Stays what it is once it is there.
+  // What is known of its data by checksum; null: nothing yet. What was returned stays; another call may know more.
   [[nodiscard]] const Sums* sums() const { return known_sums_.load(std::memory_order_acquire); }
   // Makes the sums that are missing, of a sealed delta, and uses them; see Sums::make. One thread at a time.
-  Result<bool> make_sums(const std::function<bool()>& stop);
+  Result<Sums::Made> make_sums(const std::function<bool()>& stop);
 
  private:
   Delta(Env& env, std::string dir, ObjectId id) : env_(env), dir_(std::move(dir)), id_(id) {}
   Status read_marks();
-  Status load_sums();
+  void load_sums();
   Status visit(RecordType type, std::span<const std::byte> payload, const Apply& apply);
   Status append_mark(const std::string& name, RecordType type, std::uint64_t value);
   // Whether unsynced records of the inode made under this boot id are known to have reached the disk; mutex_ held.
@@ -91,7 +91,7 @@ class Delta {
   std::set<std::pair<Ino, std::uint64_t>> confirmed_;  // with the boot ids of the records meant
   std::set<std::uint64_t> sealed_boots_;
   std::uint64_t sealed_size_ = 0;             // of the journal, as the seal says
-  std::unique_ptr<Sums> sums_;                // set once, then published in …
+  std::vector<std::unique_ptr<Sums>> sums_;   // the last one is published in …; others may still be read
   std::atomic<const Sums*> known_sums_{nullptr};
 };
 

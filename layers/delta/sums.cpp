@@ -19,7 +19,8 @@ constexpr std::uint64_t kMostKept = 256U << 10U;  // bytes of sums in memory: of
 constexpr std::uint64_t kMostSums = 512;          // in a record; between two of them a maker can be stopped
 constexpr std::uint64_t kLeastHole =
     16;  // blocks: a shorter one costs less as zeros with sums than as a record
-constexpr std::uint64_t kPieceBlocks = 128;               // read at once
+constexpr std::uint64_t kPieceBlocks = 128;                    // read at once
+constexpr std::uint64_t kMostBytes = std::uint64_t{4} << 30U;  // of the file: sums of 4 TiB
 constexpr std::size_t kHead = 4 * sizeof(std::uint64_t);  // of a payload: inode, size, first block, count
 
 bool all_zero(std::span<const std::byte> bytes) {
@@ -27,6 +28,17 @@ bool all_zero(std::span<const std::byte> bytes) {
 }
 
 std::string path_in(const std::string& delta_dir) { return delta_dir + "/sums"; }
+
+Result<std::vector<std::byte>> read_all(File& file, const std::string& path) {
+  BFS_ASSIGN(struct ::stat st, file.stat());
+  if (!S_ISREG(st.st_mode)) return make_error(Kind::damaged, path + " is not a regular file");
+  if (static_cast<std::uint64_t>(st.st_size) > kMostBytes)
+    return make_error(Kind::damaged, fmt::format("{}: {} bytes cannot be", path, st.st_size));
+  std::vector<std::byte> bytes(static_cast<std::size_t>(st.st_size));
+  BFS_ASSIGN(const std::size_t got, file.read_at(bytes, 0));
+  bytes.resize(got);
+  return bytes;
+}
 
 }  // namespace
 
@@ -38,11 +50,7 @@ Result<std::unique_ptr<Sums>> Sums::open(Env& env, const std::string& delta_dir,
   if (!file && file.error().sys == ENOENT) return std::unique_ptr<Sums>{};
   if (!file && file.error().sys == ELOOP) return make_error(Kind::damaged, path + " is not a regular file");
   if (!file) return std::move(file).error();
-  BFS_ASSIGN(struct ::stat st, (*file)->stat());
-  if (!S_ISREG(st.st_mode)) return make_error(Kind::damaged, path + " is not a regular file");
-  std::vector<std::byte> bytes(static_cast<std::size_t>(st.st_size));
-  BFS_ASSIGN(std::size_t got, (*file)->read_at(bytes, 0));
-  bytes.resize(got);
+  BFS_ASSIGN(std::vector<std::byte> bytes, read_all(**file, path));
   std::unique_ptr<Sums> sums(new Sums(id, path));
   BFS_TRY(sums->parse(bytes));
   if (sums->valid_size_ <= Journal::header_bytes(id).size()) return std::unique_ptr<Sums>{};
@@ -56,8 +64,7 @@ Result<std::unique_ptr<Sums>> Sums::open(Env& env, const std::string& delta_dir,
 
 Status Sums::parse(std::span<const std::byte> bytes) {
   const auto header = Journal::header_bytes(id_);
-  if (bytes.size() < header.size()) return {};  // whoever made it did not come far
-  if (!std::equal(header.begin(), header.end(), bytes.begin())) {
+  if (bytes.size() < header.size() || !std::equal(header.begin(), header.end(), bytes.begin())) {
     return make_error(Kind::damaged, path_ + ": the header is not that of delta " + id_.hex());
   }
   valid_size_ = header.size();
@@ -145,8 +152,8 @@ Status Sums::check_run(std::span<const std::byte> blocks, Ino ino, BlockNo first
           std::as_writable_bytes(std::span(sums).first(std::min<std::uint64_t>(sums.size(), count - i)));
       const std::uint64_t from = at + i * sizeof(std::uint64_t);
       if (file_) {
-        BFS_ASSIGN(std::size_t got, file_->read_at(piece, from));
-        if (got != piece.size()) return make_error(Kind::damaged, path_ + " is shorter than it was");
+        auto got = file_->read_at(piece, from);
+        if (!got || *got != piece.size()) return {};
       } else {
         std::memcpy(piece.data(), bytes_.data() + from, piece.size());
       }
@@ -157,7 +164,7 @@ Status Sums::check_run(std::span<const std::byte> blocks, Ino ino, BlockNo first
   return {};
 }
 
-Status Sums::check(Ino ino, BlockNo first, std::span<std::byte> blocks) const {
+Status Sums::check(Ino ino, BlockNo first, std::span<std::byte> blocks, std::size_t got) const {
   auto found = files_.find(ino);
   if (found == files_.end()) return {};
   const Known& known = found->second;
@@ -166,6 +173,12 @@ Status Sums::check(Ino ino, BlockNo first, std::span<std::byte> blocks) const {
     std::fill(behind.begin(), behind.end(), std::byte{0});
   }
   const std::uint64_t end = std::min(known.end, first.v + blocks.size() / kBlockSize);
+  // The host's file has become shorter: where its sums end, that is all there is to tell it by.
+  const std::uint64_t there = offset_of(first) + got;
+  const bool is_cut = got < blocks.size() && there < known.size && known.end < blocks_for(known.size);
+  if (is_cut && offset_of(first) + blocks.size() > offset_of(BlockNo{known.end})) {
+    return mismatch(ino, std::max(block_of(there), BlockNo{known.end}));
+  }
   auto run = std::upper_bound(known.runs.begin(), known.runs.end(), first.v,
                               [](std::uint64_t block, const Run& r) { return block < r.first; });
   for (std::uint64_t block = first.v; block < end; ++run) {
@@ -196,10 +209,12 @@ class Sums::Maker {
         sums_(id, path_in(delta_dir)),
         buffer_(kPieceBlocks * kBlockSize) {}
 
-  Result<bool> run();
+  Result<Made> run();
 
  private:
+  Status create();
   Status begin();
+  Status item(const DirItem& item);
   Status file(Ino ino, File& data);
   Result<std::uint64_t> data_end(File& data, std::uint64_t from, std::uint64_t limit);
   Status sum(Ino ino, File& data, std::uint64_t first, std::uint64_t end);
@@ -221,19 +236,24 @@ class Sums::Maker {
   bool stopped_ = false;
 };
 
+// The file gets its name with its header: one that is there and has none is damaged, not half made.
+Status Sums::Maker::create() {
+  const std::string temporary = path_in(dir_) + "." + env_.new_id().hex() + ".tmp";
+  Status made = Journal::create(env_, temporary, id_);
+  if (made) made = env_.rename(temporary, path_in(dir_), 1U /* RENAME_NOREPLACE */);
+  if (made) return env_.sync_dir(dir_);
+  ignore(env_.unlink(temporary));
+  return made.error().sys == EEXIST ? Status{} : made;
+}
+
 // What an interrupted maker left is gone on with.
 Status Sums::Maker::begin() {
-  BFS_ASSIGN(struct ::stat st, file_->stat());
-  std::vector<std::byte> bytes(static_cast<std::size_t>(st.st_size));
-  BFS_ASSIGN(std::size_t got, file_->read_at(bytes, 0));
-  bytes.resize(got);
+  BFS_ASSIGN(const auto bytes, read_all(*file_, path_in(dir_)));
   BFS_TRY(sums_.parse(bytes));
   end_ = sums_.valid_size_;
-  if (end_ == 0) {
-    pending_ = Journal::header_bytes(id_);
-    return file_->truncate(0);
-  }
-  return end_ < bytes.size() ? file_->truncate(end_) : Status{};
+  if (end_ == bytes.size()) return {};
+  BFS_TRY(file_->truncate(end_));
+  return file_->sync_data();  // else a power cut could join what we append to valid records of the old tail
 }
 
 Status Sums::Maker::flush() {
@@ -265,6 +285,8 @@ Status Sums::Maker::sum(Ino ino, File& data, std::uint64_t first, std::uint64_t 
   std::vector<std::uint64_t> sums;
   sums.reserve(end - first);
   for (std::uint64_t block = first; block < end;) {
+    stopped_ = stop_();
+    if (stopped_) return {};
     const std::uint64_t count = std::min(kPieceBlocks, end - block);
     auto piece = std::span(buffer_).first(count * kBlockSize);
     BFS_ASSIGN(std::size_t got, data.read_at(piece, offset_of(BlockNo{block})));
@@ -303,51 +325,65 @@ Status Sums::Maker::file(Ino ino, File& data) {
     record(ino, 0, 0, 0, {});
   }
   for (const std::uint64_t blocks = blocks_for(size); from < blocks;) {
-    stopped_ = stop_();
-    if (stopped_) return {};
     BFS_ASSIGN(const std::uint64_t end, data_end(data, from, size));
     if (end > from) {
       BFS_TRY(sum(ino, data, from, end));
+      if (stopped_) return {};
       from = end;
       continue;
     }
     BFS_ASSIGN(const DataRange next, branchfs::next_data(data, offset_of(BlockNo{from}), size));
     const std::uint64_t stop = next.begin >= size ? blocks : block_of(next.begin).v;
+    if (stop <= from) continue;  // the host has changed its mind: it may count what is only in its cache
     record(ino, size, from, stop - from, {});
     from = stop;
   }
   return {};
 }
 
-Result<bool> Sums::Maker::run() {
-  BFS_ASSIGN(file_, env_.open(path_in(dir_), O_RDWR | O_CREAT, 0600));
-  BFS_ASSIGN(const bool is_ours, file_->try_lock(LockMode::exclusive));
-  if (!is_ours) return false;
-  BFS_TRY(begin());
-  if (sums_.complete()) return true;
-  BFS_ASSIGN(auto items, env_.list(dir_ + "/f"));
-  for (const DirItem& item : items) {
-    Ino ino;
-    auto parsed = std::from_chars(item.name.data(), item.name.data() + item.name.size(), ino.v, 16);
-    if (parsed.ec != std::errc{} || parsed.ptr != item.name.data() + item.name.size() || ino == kNoIno)
-      continue;
-    BFS_ASSIGN(auto data, env_.open(dir_ + "/f/" + item.name, O_RDONLY | O_NONBLOCK));
-    BFS_ASSIGN(struct ::stat st, data->stat());
-    if (!S_ISREG(st.st_mode))
-      return make_error(Kind::damaged, dir_ + "/f/" + item.name + " is not a regular file");
-    BFS_TRY(file(ino, *data));
-    if (stopped_) break;
-  }
-  BFS_TRY(sync());
-  if (stopped_) return false;
-  record(kNoIno, 0, 0, 0, {});  // says that all before it had been durable
-  BFS_TRY(sync());
-  BFS_TRY(env_.sync_dir(dir_));
-  return true;
+Status Sums::Maker::item(const DirItem& item) {
+  Ino ino;
+  auto parsed = std::from_chars(item.name.data(), item.name.data() + item.name.size(), ino.v, 16);
+  if (parsed.ec != std::errc{} || parsed.ptr != item.name.data() + item.name.size() || ino == kNoIno)
+    return {};
+  auto known = sums_.files_.find(ino);
+  if (known != sums_.files_.end() && known->second.end == blocks_for(known->second.size)) return {};
+  auto data = env_.open(dir_ + "/f/" + item.name, O_RDONLY | O_NONBLOCK);
+  if (!data && data.error().sys == ENOENT) return {};
+  if (!data) return std::move(data).error();
+  BFS_ASSIGN(struct ::stat st, (*data)->stat());
+  if (!S_ISREG(st.st_mode))
+    return make_error(Kind::damaged, dir_ + "/f/" + item.name + " is not a regular file");
+  return file(ino, **data);
 }
 
-Result<bool> Sums::make(Env& env, const std::string& delta_dir, ObjectId id,
-                        const std::function<bool()>& stop) {
+Result<Sums::Made> Sums::Maker::run() {
+  if (!env_.exists(path_in(dir_))) BFS_TRY(create());
+  BFS_ASSIGN(file_, env_.open(path_in(dir_), O_RDWR | O_NONBLOCK));
+  BFS_ASSIGN(const bool is_ours, file_->try_lock(LockMode::exclusive));
+  if (!is_ours) return Made::by_another;
+  BFS_TRY(begin());
+  if (sums_.complete()) return Made::all;
+  BFS_ASSIGN(auto items, env_.list(dir_ + "/f"));
+  Status first_error;
+  for (const DirItem& one : items) {
+    stopped_ = stopped_ || stop_();
+    if (stopped_) break;
+    if (Status done = item(one); !done && first_error) first_error = std::move(done);
+  }
+  if (stopped_) {
+    BFS_TRY(flush());
+    return Made::stopped;
+  }
+  BFS_TRY(sync());
+  if (!first_error) return std::move(first_error).error();
+  record(kNoIno, 0, 0, 0, {});  // says that all before it had been durable
+  BFS_TRY(sync());
+  return Made::all;
+}
+
+Result<Sums::Made> Sums::make(Env& env, const std::string& delta_dir, ObjectId id,
+                              const std::function<bool()>& stop) {
   return Maker(env, delta_dir, id, stop).run();
 }
 

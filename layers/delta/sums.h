@@ -24,9 +24,11 @@ class Sums {
  public:
   // Those that are there; null when nobody has begun to make them.
   static Result<std::unique_ptr<Sums>> open(Env& env, const std::string& delta_dir, ObjectId id);
-  // Makes those that are missing, of a delta that is sealed. False: `stop` said so between two pieces, or
-  // somebody else is making them.
-  static Result<bool> make(Env& env, const std::string& delta_dir, ObjectId id,
+  enum class Made : std::uint8_t { all, stopped, by_another };
+  // Makes those that are missing, of a delta that is sealed. stopped: `stop` said so between two pieces.
+  // by_another: somebody else is at it. An error of one data file does not keep the others from getting
+  // theirs.
+  static Result<Made> make(Env& env, const std::string& delta_dir, ObjectId id,
                            const std::function<bool()>& stop);
 
   [[nodiscard]] bool complete() const { return complete_; }
@@ -35,9 +37,10 @@ class Sums {
   [[nodiscard]] std::optional<std::uint64_t> size_of(Ino ino) const;
   // Next at or after `offset` that is known not to be zeros, as next_data() says it of what the host stores.
   [[nodiscard]] DataRange next_data(Ino ino, std::uint64_t offset, std::uint64_t limit) const;
-  // Whether `blocks` are what the inode's data file had from block `first` on, as far as that is known. What
-  // was read from behind the end that the file had becomes zeros.
-  Status check(Ino ino, BlockNo first, std::span<std::byte> blocks) const;
+  // Whether `blocks` are what the inode's data file had from block `first` on, as far as that is known; the
+  // host gave `got` bytes of them, the others are zeros. What was read from behind the end that the file had
+  // becomes zeros. Where the sums themselves cannot be read nothing is known.
+  Status check(Ino ino, BlockNo first, std::span<std::byte> blocks, std::size_t got) const;
   // For `verify`: inode, the size of its data file, and how many of its blocks are known.
   void for_each_file(
       const std::function<void(Ino ino, std::uint64_t size, std::uint64_t blocks)>& visit) const;

@@ -29,14 +29,20 @@ Result<DataRange> next_range(File& file, const Sums& sums, Ino ino, std::uint64_
   return known.begin < host.begin ? known : host;
 }
 
-Status read_block(File& file, BlockNo block, std::span<std::byte> out) {
+// The bytes that the host gave; behind them zeros.
+Result<std::size_t> read_blocks(File& file, BlockNo block, std::span<std::byte> out) {
   BFS_ASSIGN(const std::size_t got, file.read_at(out, offset_of(block)));
   std::fill(out.begin() + static_cast<std::ptrdiff_t>(got), out.end(), std::byte{0});
-  return {};
+  return got;
+}
+
+bool matches(File& file, const Sums& sums, Ino ino, BlockNo first, std::span<std::byte> out) {
+  auto got = read_blocks(file, first, out);
+  return got && sums.check(ino, first, out, *got);
 }
 
 Status check_file(File& file, const Sums& sums, std::uint64_t blocks, DamagedData& found,
-                  const std::function<void(std::uint64_t)>& read) {
+                  const std::function<bool(std::uint64_t)>& read) {
   std::vector<std::byte> buffer(kPieceBlocks * kBlockSize);
   const std::uint64_t limit = offset_of(BlockNo{blocks});
   for (std::uint64_t at = 0; at < limit;) {
@@ -45,15 +51,13 @@ Status check_file(File& file, const Sums& sums, std::uint64_t blocks, DamagedDat
     for (BlockNo block = block_of(range.begin); block.v < end;) {
       const std::uint64_t count = std::min(kPieceBlocks, end - block.v);
       auto piece = std::span(buffer).first(count * kBlockSize);
-      BFS_TRY(read_block(file, block, piece));
-      if (!sums.check(found.ino, block, piece)) {
+      if (!matches(file, sums, found.ino, block, piece)) {
         for (std::uint64_t i = 0; i < count; ++i) {
           const BlockNo one{block.v + i};
-          if (!sums.check(found.ino, one, piece.subspan(i * kBlockSize, kBlockSize)))
-            add_block(found.blocks, one);
+          if (!matches(file, sums, found.ino, one, piece.first(kBlockSize))) add_block(found.blocks, one);
         }
       }
-      read(piece.size());
+      if (!read(piece.size())) return Error{Kind::failed, ECANCELED, "stopped", {}};
       block.v += count;
     }
     at = std::max(range.end, at + 1);
@@ -94,7 +98,7 @@ std::string DamagedData::text() const {
 }
 
 Result<std::vector<DamagedData>> check_data(Env& env, const std::string& delta_dir, const Sums& sums,
-                                            const std::function<void(std::uint64_t)>& read) {
+                                            const std::function<bool(std::uint64_t)>& read) {
   struct Entry {
     Ino ino;
     std::uint64_t size = 0;
@@ -113,7 +117,11 @@ Result<std::vector<DamagedData>> check_data(Env& env, const std::string& delta_d
     if (!file) return std::move(file).error();
     BFS_ASSIGN(struct ::stat st, (*file)->stat());
     if (!S_ISREG(st.st_mode)) continue;
-    DamagedData found{known.ino, static_cast<std::uint64_t>(st.st_size), known.size, {}};
+    DamagedData found{known.ino,
+                      static_cast<std::uint64_t>(st.st_size),
+                      known.size,
+                      known.blocks == blocks_for(known.size),
+                      {}};
     BFS_TRY(check_file(**file, sums, known.blocks, found, read));
     if (found.size != found.right_size || !found.blocks.empty()) damaged.push_back(std::move(found));
   }
@@ -123,26 +131,35 @@ Result<std::vector<DamagedData>> check_data(Env& env, const std::string& delta_d
 Result<DamagedData> mend_data(Env& env, const std::string& path, const Sums& sums, const DamagedData& damaged,
                               SetAside& aside, SearchBudget& budget, bool dry) {
   BFS_ASSIGN(auto file, env.open(path, O_RDONLY));
-  DamagedData left{damaged.ino, damaged.right_size, damaged.right_size, {}};
+  // What lies behind the sums of a file that has become shorter nobody knows.
+  const bool resizes =
+      damaged.size != damaged.right_size && (damaged.is_known || damaged.size > damaged.right_size);
+  DamagedData left = damaged;
+  left.blocks.clear();
+  if (resizes) left.size = damaged.right_size;
   std::vector<Patch> patches;
   for (const BlockRange& range : damaged.blocks) {
     for (BlockNo block = range.first; block.v < range.end(); ++block.v) {
       std::vector<std::byte> bytes(kBlockSize);
-      BFS_TRY(read_block(*file, block, bytes));
+      const auto got = read_blocks(*file, block, bytes);
       const std::uint64_t start = offset_of(block);
       auto inside = std::span(bytes).first(std::min<std::uint64_t>(kBlockSize, damaged.right_size - start));
-      if (mend_one_bit(inside, budget, [&] { return sums.check(damaged.ino, block, bytes).ok(); })) {
+      // Where there is nothing at all it was not one bit.
+      const bool is_there =
+          got && std::any_of(inside.begin(), inside.end(), [](std::byte b) { return b != std::byte{0}; });
+      const auto good = [&] { return sums.check(damaged.ino, block, bytes, bytes.size()).ok(); };
+      if (is_there && mend_one_bit(inside, budget, good)) {
         patches.push_back({start, {inside.begin(), inside.end()}});
       } else {
         add_block(left.blocks, block);
       }
     }
   }
-  if (dry || (patches.empty() && damaged.size == damaged.right_size)) return left;
-  const std::string temporary = path + ".tmp";
+  if (dry || (patches.empty() && !resizes)) return left;
+  const std::string temporary = path + "." + env.new_id().hex() + ".tmp";
   auto write = [&]() -> Status {
-    BFS_ASSIGN(auto to, env.open(temporary, O_RDWR | O_CREAT | O_TRUNC, 0600));
-    BFS_TRY(copy_file(*file, *to, damaged.right_size));
+    BFS_ASSIGN(auto to, env.open(temporary, O_RDWR | O_CREAT | O_EXCL, 0600));
+    BFS_TRY(copy_file(*file, *to, left.size));
     BFS_ASSIGN(struct ::stat st, file->stat());
     for (const Patch& patch : patches) BFS_TRY(to->write_at(patch.bytes, patch.offset));
     const ::timespec times[2] = {st.st_atim, st.st_mtim};

@@ -16,6 +16,7 @@
 #include "layers/base/checksum.h"
 #include "layers/base/codec.h"
 #include "layers/delta/delta.h"
+#include "layers/io/descriptors.h"
 #include "layers/jobs/check_data.h"
 #include "layers/jobs/jobs.h"
 #include "layers/jobs/reach.h"
@@ -33,7 +34,7 @@ std::span<const std::byte> bytes_of(const std::string& text) { return std::as_by
 class Repairer {
  public:
   Repairer(Env& env, std::string dir, const RepairOptions& options, const Progress& progress)
-      : env_(env), dir_(std::move(dir)), options_(options), progress_(progress), aside_(env, dir_), budget_(options.search_bytes) {}
+      : env_(env), dir_(std::move(dir)), options_(options), progress_(progress), aside_(env, dir_), budget_(options.search_bytes), data_budget_(options.search_bytes) {}
 
   Result<RepairReport> run(const std::string& name);
 
@@ -54,6 +55,7 @@ class Repairer {
   [[nodiscard]] bool depends_on_marks(ObjectId id, const Bytes& journal) const;
   Status unneeded_data(ObjectId id, const Bytes& kept);
   Status sums(ObjectId id);
+  Status leftovers(const std::string& dir);
   Status data(ObjectId id, const Sums& sums);
   Status salvaged(ObjectId id);
   Status damaged_layers();
@@ -75,6 +77,7 @@ class Repairer {
   const Progress& progress_;
   SetAside aside_;
   SearchBudget budget_;
+  SearchBudget data_budget_;  // of its own: much bad data must not cost a journal that one bit would mend
   RepairReport report_;
   std::shared_ptr<Store> store_;
   std::optional<StoreLock> lock_;
@@ -401,31 +404,48 @@ Status Repairer::unneeded_data(ObjectId id, const Bytes& kept) {
 Status Repairer::sums(ObjectId id) {
   const std::string dir = store_->delta_dir(id);
   const std::string path = dir + "/sums";
+  BFS_TRY(leftovers(dir + "/f"));
   auto known = Sums::open(env_, dir, id);
-  if (!known && known.error().kind != Kind::damaged) return std::move(known).error();
   if (known) return *known ? data(id, **known) : Status{};
-  BFS_ASSIGN(const auto bytes, content(path));
+  if (means_no_descriptor(known.error().sys)) return std::move(known).error();
+  auto bytes = content(path);
   JournalSalvage salvage;
-  if (bytes) salvage = salvage_journal(*bytes, id, 0, budget_);
-  if (bytes && salvage.cut_from == 0 && !salvage.mended.empty()) {
+  if (bytes && *bytes) salvage = salvage_journal(**bytes, id, 0, budget_);
+  if (bytes && *bytes && salvage.cut_from == 0 && !salvage.mended.empty()) {
     done(fmt::format("delta {}: its file \"sums\": {} mended", id.hex(), fmt::join(salvage.mended, ", ")));
     if (options_.dry) return {};
     BFS_TRY(replace(path, salvage.bytes));
-    BFS_ASSIGN(auto mended, Sums::open(env_, dir, id));
-    return mended ? data(id, *mended) : Status{};
+    known = Sums::open(env_, dir, id);
+    if (known) return *known ? data(id, **known) : Status{};
   }
   done(fmt::format("delta {}: its file \"sums\" is set aside; its data is not checked until it is made again", id.hex()));
   return options_.dry ? Status{} : aside_.move(path);
 }
 
+// Of a repair that was killed while it put a copy in a data file's place: one of the two.
+Status Repairer::leftovers(const std::string& dir) {
+  auto items = env_.list(dir);
+  if (!items) return {};
+  for (const DirItem& item : *items) {
+    if (!item.name.ends_with(".tmp")) continue;
+    done(fmt::format("{}/{} is set aside", dir, item.name));
+    if (!options_.dry) BFS_TRY(aside_.move(dir + "/" + item.name));
+  }
+  return {};
+}
+
 Status Repairer::data(ObjectId id, const Sums& sums) {
   const std::string dir = store_->delta_dir(id);
-  BFS_ASSIGN(const auto damaged, check_data(env_, dir, sums, [](std::uint64_t) {}));
+  BFS_ASSIGN(const auto damaged, check_data(env_, dir, sums, [](std::uint64_t) { return true; }));
   for (const DamagedData& file : damaged) {
     const std::string path = dir + "/f/" + Delta::file_name(file.ino);
-    BFS_ASSIGN(const DamagedData left, mend_data(env_, path, sums, file, aside_, budget_, options_.dry));
-    if (file.size != left.size || left.blocks != file.blocks) done(fmt::format("delta {}: the data of inode {} is mended", id.hex(), file.ino.v));
-    if (!left.blocks.empty()) lost(fmt::format("delta {}: {}", id.hex(), left.text()));
+    const auto left = mend_data(env_, path, sums, file, aside_, data_budget_, options_.dry);
+    if (!left) {
+      lost(fmt::format("delta {}: {}; it cannot be mended: {}", id.hex(), file.text(), left.error().what));
+      continue;
+    }
+    if (file.size != left->size || left->blocks != file.blocks) done(fmt::format("delta {}: the data of inode {} is mended", id.hex(), file.ino.v));
+    if (!left->blocks.empty() || left->size != left->right_size) lost(fmt::format("delta {}: {}", id.hex(), left->text()));
   }
   return {};
 }

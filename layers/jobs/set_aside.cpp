@@ -44,8 +44,13 @@ Status SetAside::exchange(const std::string& fresh, const std::string& path) {
     BFS_TRY(env_.rename(fresh, path));
     return env_.sync_dir(path.substr(0, path.rfind('/')));
   }
-  BFS_TRY(env_.rename(fresh, path, 2U /* RENAME_EXCHANGE */));
-  return keep(fresh, path);
+  constexpr unsigned kExchange = 2;  // RENAME_EXCHANGE
+  BFS_TRY(begin());
+  BFS_TRY(env_.rename(fresh, path, kExchange));
+  Status kept = keep(fresh, path);
+  // `fresh` is the caller's to remove: it must not be what was there before.
+  if (!kept && env_.exists(fresh)) BFS_TRY(env_.rename(fresh, path, kExchange));
+  return kept;
 }
 
 Status SetAside::write_report(const std::vector<std::string>& found, const std::vector<std::string>& done,

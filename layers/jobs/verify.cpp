@@ -289,7 +289,8 @@ void Verifier::data(ObjectId id) {
   auto sums = Sums::open(env_, dir, id);
   if (!sums) return report(sums.error());
   if (!*sums) return;
-  auto damaged = check_data(env_, dir, **sums, [&](std::uint64_t bytes) { ignore(advance(bytes)); });
+  auto damaged = check_data(env_, dir, **sums, [&](std::uint64_t bytes) { return advance(bytes).ok(); });
+  if (!damaged && stopped_) return;
   if (!damaged) return report(damaged.error());
   for (const DamagedData& file : *damaged) {
     problem_in(id, fmt::format("delta {}: {}", id.hex(), file.text()));

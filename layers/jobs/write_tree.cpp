@@ -172,7 +172,8 @@ Status TreeWriter::copy(Node& node, BlockNo block, const Run& run) {
 // The host's holes need not be read: in a delta's file they are zeros like any other.
 Status TreeWriter::delta_blocks(Node& node, BlockNo block, const Run& run) {
   BFS_ASSIGN(auto file, view_.data_file(run.delta, run.ino, false));
-  if (!file) return {};
+  // A delta says that there are blocks; that it is nothing would be for ever, as a layer.
+  if (!file) return view_.read_run(run, run.ino, run.block, 0, std::span(buffer_).first(kBlockSize));
   std::uint64_t end = run.block.v + run.count;
   for (std::uint64_t from = run.block.v; from < end;) {
     BFS_ASSIGN(DataRange range, view_.next_data(run, *file, offset_of(BlockNo{from}), offset_of(BlockNo{end})));

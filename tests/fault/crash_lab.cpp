@@ -143,7 +143,6 @@ Status CrashLab::open(const std::string& branch) {
   close();
   BranchOptions options;
   options.flush_interval = 0;
-  options.sums = false;
   BFS_ASSIGN(branch_, Branch::open(store_, branch, options));
   name_ = branch;
   {

@@ -41,9 +41,12 @@ Result<int> mount(Context& context, const std::string& name, const std::string& 
 
 Result<int> umount(Context& context, const std::string& name) {
   BFS_ASSIGN(const auto store, context.open_store());
-  BFS_TRY(find_branch(*store, name));
+  BFS_ASSIGN(const BranchInfo branch, find_branch(*store, name));
   BFS_ASSIGN(const OperationLock lock, OperationLock::acquire(*store, name));
+  BFS_ASSIGN(const BranchState before, observe(*store, branch));
   BFS_TRY(ensure_unmounted(*store, lock));
+  // One that was killed has left the branch open long before, and who mounts read-only leaves it as it was.
+  if (before.mount == MountState::mounted && before.held()) BFS_TRY(require_closed(*store, name));
   context.print([&] { return nlohmann::json{{"name", name}, {"state", "offline"}}; },
                 [&] { return name + " is not mounted"; });
   return 0;

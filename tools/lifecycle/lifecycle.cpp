@@ -306,6 +306,13 @@ Status ensure_unmounted(Store& store, const OperationLock& lock, bool urgent) {
   return {};
 }
 
+Status require_closed(const Store& store, const std::string& name) {
+  BFS_ASSIGN(const bool was_left, store.was_left_open(name));
+  if (!was_left) return {};
+  return make_error(Kind::failed, fmt::format("the mount process of \"{}\" ended before everything that was written to it was on the disk", name),
+                    fmt::format("branchfs logs {} --mount may say why; what programs had synced is safe", name));
+}
+
 namespace {
 
 // `reopened`: whatever the branch lost before is behind it.

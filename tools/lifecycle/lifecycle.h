@@ -67,6 +67,8 @@ Result<std::string> ensure_mounted_for_use(Store& store, const OperationLock& lo
                                            const Warn& warn);
 // Stops nothing: busy while a server runs or files are open (urgent: detaches it all the same).
 Status ensure_unmounted(Store& store, const OperationLock& lock, bool urgent = false);
+// After that: an error when the mount process ended without having made everything durable that programs had written.
+Status require_closed(const Store& store, const std::string& name);
 
 // Mounts if need be, prepares the branch on its first start, starts the server and waits until it answers.
 // Warnings (a preload library that is not installed) go to `warn`.

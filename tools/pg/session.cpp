@@ -89,8 +89,8 @@ Result<Session> Session::open(const SessionTarget& target) {
     return make_error(Kind::failed, fmt::format("connect as {} to {}: {}", target.role, target.database,
                                                 one_line(PQerrorMessage(session.connection_.get()))));
   }
-  // INFO passes every client_min_messages, and libpq prints what nobody takes.
-  if (target.private_errors) PQsetNoticeReceiver(session.connection_.get(), [](void*, const PGresult*) {}, nullptr);
+  // libpq prints what nobody takes, INFO whatever client_min_messages says: values (private_errors), or a second line beside our own.
+  PQsetNoticeReceiver(session.connection_.get(), [](void*, const PGresult*) {}, nullptr);
   return session;
 }
 

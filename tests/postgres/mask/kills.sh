@@ -60,6 +60,25 @@ wait "$tool" || code=$?
 ((code != 0)) || b delete interrupted > /dev/null
 no_trace interrupted "$objects"
 
+say "limits of memory and descriptors, which tool, mount and server inherit"
+tally=()
+for limit in v:3000000 v:1200000 v:700000 v:400000 v:250000 v:150000 v:100000 v:60000 n:400 n:120 n:60 n:30 n:15; do
+  name=limit-${limit/:/-}
+  code=0
+  bash -c 'ulimit -"${1%%:*}" "${1#*:}"; shift; exec "$@"' - "$limit" \
+    "$BRANCHFS" create "$name" --from main --anonymized "$rules" --quiet > "$work/out" 2> "$work/err" || code=$?
+  if ((code == 0)); then
+    b mask verify "$name" > /dev/null 2> "$work/err" || fail "verify of what was masked with $limit: $(cat "$work/err")"
+    b delete "$name" > /dev/null
+    tally+=(masked)
+  else
+    grep -qE '^branchfs: (cannot|out of memory)|error while loading shared libraries' "$work/err" || fail "$limit gives no error: $(cat "$work/err")"
+    tally+=(refused)
+  fi
+  no_trace "$name" "$objects"
+done
+say "  $(printf '%s\n' "${tally[@]}" | sort | uniq -c | tr -s ' \n' ' ')"
+
 b verify --all > /dev/null
 b gc > /dev/null
 say "passed"

@@ -99,7 +99,8 @@ sync "$disk/kept/late" 2> /dev/null && fail "a sync after a lost write"
 equal "$(field kept read_only)" true "read_only after a lost write"
 rm "$disk/filler"
 echo more 2> /dev/null >> "$disk/kept/before" && sync "$disk/kept/before" 2> /dev/null && fail "a branch that lost a write took another"
-b umount kept > /dev/null
+expect 1 "ended before everything that was written" b umount kept
+equal "$(state kept)" offline "what could not be written, after umount"
 b mount kept "$disk/kept" > /dev/null
 equal "$(head -n 1 "$disk/kept/before")" before "what was synced"
 echo after > "$disk/kept/after"

@@ -48,7 +48,7 @@ struct Summed {
   [[nodiscard]] std::string store_dir() const { return store.path(); }
   [[nodiscard]] std::string data(Ino ino) const { return dir() + "/f/" + Delta::file_name(ino); }
   void make() {
-    REQUIRE(must(delta()->make_sums([] { return false; })));
+    REQUIRE(must(delta()->make_sums([] { return false; })) == Sums::Made::all);
   }
   std::unique_ptr<Delta> delta() {
     return must(Delta::open(posix_env(), dir(), id, false, [](const Edit&, bool) { return Status{}; }));
@@ -155,10 +155,55 @@ TEST_CASE("a frozen delta's data file that was cut, grown, punched, overwritten 
   CHECK(s.error("shadowed", 0, 40 * kBlockSize).empty());
 }
 
+TEST_CASE("a data file that is gone is never packed as zeros, nor read as such by who had the branch open",
+          "[P3]") {
+  Summed s;
+  s.make();
+  auto child = s.store.open("child", OpenMode::read_only);
+  const Ino own = ino_of(*child, "own");
+  fs::remove(s.data(s.own));
+  fs::remove(s.data(s.shadowed));
+  std::vector<std::byte> out(kBlockSize);
+  const auto got = child->read(own, 0, out);
+  CHECK((!got || out[0] == std::byte{'d'}));  // it may have it open
+  auto packed = pack(**s.store, "child");
+  REQUIRE_FALSE(packed);
+  CHECK(has(packed.error().what, "missing"));
+}
+
+TEST_CASE("where the checksums of a data file end, a cut is still noticed, and is not mended with zeros",
+          "[P3]") {
+  Summed s;
+  // Until the record of the first blocks of "own" is there, and what lies behind its hole is not. Asked
+  // before each file and each piece.
+  std::uint64_t known = 0;
+  std::uint64_t before = 0;
+  while (known == 0) {
+    int asked = 0;
+    const int most = before > 0 ? 3 : 2;
+    REQUIRE(must(s.delta()->make_sums([&] { return ++asked > most; })) == Sums::Made::stopped);
+    if (auto sums = must(Sums::open(posix_env(), s.dir(), s.id))) {
+      sums->for_each_file([&](Ino ino, std::uint64_t size, std::uint64_t blocks) {
+        if (ino == s.own) known = blocks;
+        if (ino == s.shadowed && blocks == blocks_for(size)) before = blocks;
+      });
+    }
+  }
+  REQUIRE(known < 34);
+  fs::resize_file(s.data(s.own), 2 * kBlockSize);
+  CHECK(s.error("own", 0, 2 * kBlockSize).empty());
+  CHECK(has(s.error("own", 32 * kBlockSize, kBlockSize), "does not match its checksum, block 32"));
+  CHECK_FALSE(pack(**s.store, "child"));
+  CHECK(has(s.verified().at(0), "bytes long, and was"));
+  const auto repaired = must(repair_store(posix_env(), s.store_dir(), "", {}));
+  CHECK_FALSE(repaired.lost.empty());
+  CHECK(repaired.after.problems > 0);
+}
+
 TEST_CASE("making checksums goes on where it was stopped, and what has none yet is read", "[P3]") {
   Summed s;
   int asked = 0;
-  CHECK_FALSE(must(s.delta()->make_sums([&] { return ++asked == 3; })));
+  CHECK(must(s.delta()->make_sums([&] { return ++asked == 4; })) == Sums::Made::stopped);
   const auto some = fs::file_size(s.dir() + "/sums");
   CHECK_FALSE(must(Sums::open(posix_env(), s.dir(), s.id))->complete());
   CHECK(s.error("own", 0, 34 * kBlockSize).empty());
@@ -173,9 +218,11 @@ TEST_CASE("making checksums goes on where it was stopped, and what has none yet 
   CHECK(s.verified().empty());
   // Nobody else is let in meanwhile.
   Summed other;
-  auto file = must(posix_env().open(other.dir() + "/sums", O_RDWR | O_CREAT));
+  int asked_there = 0;
+  must(other.delta()->make_sums([&] { return ++asked_there == 1; }));
+  auto file = must(posix_env().open(other.dir() + "/sums", O_RDWR));
   REQUIRE(must(file->try_lock(LockMode::exclusive)));
-  CHECK_FALSE(must(other.delta()->make_sums([] { return false; })));
+  CHECK(must(other.delta()->make_sums([] { return false; })) == Sums::Made::by_another);
 }
 
 TEST_CASE("damaged checksums do not make data unreadable, and verify tells", "[P3]") {
@@ -189,6 +236,14 @@ TEST_CASE("damaged checksums do not make data unreadable, and verify tells", "[P
   s.store.reopen();
   CHECK(s.verified().empty());
   CHECK(read(s.store, "child", "own") == right);
+  // Nor does what is no file at all.
+  fs::remove(s.dir() + "/sums");
+  fs::create_directory(s.dir() + "/sums");
+  CHECK(read(s.store, "child", "own") == right);
+  CHECK(has(s.verified().at(0), "sums"));
+  must(repair_store(posix_env(), s.store_dir(), "", {}));
+  s.store.reopen();
+  CHECK(s.verified().empty());
 }
 
 TEST_CASE("a branch that is open for writing gives its frozen deltas checksums", "[P3]") {

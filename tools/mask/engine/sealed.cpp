@@ -194,11 +194,7 @@ Status SealedBranch::unmount() {
   BFS_TRY(ensure_unmounted(*store_, *lock_));
   mounted_ = false;
   // The server ran without fsync: until the mount has closed the branch, nothing of it need be on the disk.
-  BFS_ASSIGN(const bool was_left, store_->was_left_open(name_));
-  if (was_left) {
-    return make_error(Kind::failed, "its mount process ended before everything was on the disk", "try again; the mount's log may say why");
-  }
-  return {};
+  return require_closed(*store_, name_);
 }
 
 Result<Manifest> SealedBranch::release(const std::function<Status(Manifest&)>& change) {
