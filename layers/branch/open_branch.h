@@ -87,6 +87,7 @@ class OpenBranch final : public Branch {
   void settle_removed(const NodePtr& node);
   Result<NodePtr> find_child(Node& dir, std::string_view name);
   Status require_empty(Node& dir);
+  Status require_above(const NodePtr& moved, const NodePtr& dir);
   Status check_rename(Renaming& r, unsigned flags);
   Status exchange(Renaming& r);
   Status replace(Renaming& r);

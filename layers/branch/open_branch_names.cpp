@@ -222,18 +222,23 @@ struct OpenBranch::Renaming {
   bool below = false, new_below = false;
 };
 
+// `moved` is not on the way from the root to `dir`.
+Status OpenBranch::require_above(const NodePtr& moved, const NodePtr& dir) {
+  for (NodePtr up = dir; moved->is_dir() && up && up->attr.ino != kRootIno;) {
+    if (up == moved) return posix_error(EINVAL);
+    BFS_ASSIGN(up, view_->node(up->parent));
+  }
+  return {};
+}
+
 Status OpenBranch::check_rename(Renaming& r, unsigned flags) {
   if (r.to_dir->attr.nlink == 0) return posix_error(ENOENT);
   if (r.replaced && (flags & RENAME_NOREPLACE) != 0) return posix_error(EEXIST);
-  if ((flags & RENAME_EXCHANGE) != 0) {
-    if (!r.replaced) return posix_error(ENOENT);
-    return {};
-  }
+  const bool exchanges = (flags & RENAME_EXCHANGE) != 0;
+  if (exchanges && !r.replaced) return posix_error(ENOENT);
   // The kernel refuses moving a directory below itself before it asks us; we do not rely on it.
-  for (NodePtr up = r.to_dir; r.moved->is_dir() && up && up->attr.ino != kRootIno;) {
-    if (up == r.moved) return posix_error(EINVAL);
-    BFS_ASSIGN(up, view_->node(up->parent));
-  }
+  BFS_TRY(require_above(r.moved, r.to_dir));
+  if (exchanges) return require_above(r.replaced, r.from_dir);
   if (!r.replaced || r.replaced == r.moved) return {};
   if (r.moved->is_dir() && !r.replaced->is_dir()) return posix_error(ENOTDIR);
   if (!r.moved->is_dir() && r.replaced->is_dir()) return posix_error(EISDIR);

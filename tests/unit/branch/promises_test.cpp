@@ -336,5 +336,24 @@ TEST_CASE("collecting after every operation takes nothing that is needed", "[P10
   CHECK(store->env().list(store->layers_dir())->size() == 1);
 }
 
+TEST_CASE("no directory goes below itself, moved or exchanged", "[P8]") {
+  ScratchStore store;
+  store.make_root("main");
+  auto branch = store.open("main");
+  const Ino dir = make_file(*branch, "dir", S_IFDIR | 0700);
+  NewNode node;
+  node.parent = dir;
+  node.name = "below";
+  node.mode = S_IFDIR | 0700;
+  const Ino below = must(branch->create(node)).ino;
+  constexpr unsigned kExchange = 2;  // RENAME_EXCHANGE
+  CHECK(branch->rename(kRootIno, "dir", below, "dir", 0).error().to_errno() == EINVAL);
+  CHECK(branch->rename(kRootIno, "dir", dir, "below", kExchange).error().to_errno() == EINVAL);
+  CHECK(branch->rename(dir, "below", kRootIno, "dir", kExchange).error().to_errno() == EINVAL);
+  CHECK(branch->lookup(dir, "below"));
+  branch.reset();
+  CHECK(must(verify_store(**store)).problems == 0);
+}
+
 }  // namespace
 }  // namespace branchfs::test
