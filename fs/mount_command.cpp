@@ -207,7 +207,7 @@ Status check_mountpoint(const std::string& mountpoint, const std::string& store,
     return make_error(Kind::refused, "you do not own the mount point", "mount on a directory of your own");
   }
   const auto empty = is_empty(mountpoint);
-  if (!empty) return mountpoint_error(mountpoint, empty.error().sys);
+  if (!empty.ok()) return mountpoint_error(mountpoint, empty.error().sys);
   if (!*empty && !nonempty) {
     return make_error(Kind::refused, "the mount point is not empty",
                       "use an empty directory, or -o nonempty to hide what is there");

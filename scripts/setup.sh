@@ -9,7 +9,7 @@ readonly build_packages=(
   libfuse3-dev liburing-dev liblz4-dev libxxhash-dev libpq-dev libarchive-dev libyaml-cpp-dev libssl-dev
   meson libnuma-dev # for scripts/libfuse.sh
   libcli11-dev nlohmann-json3-dev libspdlog-dev libfmt-dev catch2
-  e2fsprogs xfsprogs mount # for the tests: stores on small disks
+  e2fsprogs xfsprogs btrfs-progs mount # for the tests: stores on small disks
 )
 readonly run_packages=(fuse3 postgresql)
 # Only with --bench: what scripts/bench.sh runs and compares with.

@@ -29,11 +29,11 @@ printf 'began\tseconds\tverdict\tseed\ttests\n' > "$table"
 
 # Two at a time, on two processors: one that computes beside one that runs servers.
 computing=(crash crash branch-model branch-model threads-model threads-model damage fault)
-serving=(stress-interleave stress-kills stress-runs stress-crowd stress-limits branching-live_create branching-crash branching-isolation mask-kills
-  branching-power_cut mask-leaks wrong-nospace wrong-full mount mount-writeback hostile-session)
+serving=(stress-interleave stress-kills stress-runs stress-crowd stress-limits branching-live_create branching-crash branching-isolation
+  branching-memory mask-kills branching-power_cut mask-leaks wrong-nospace wrong-quota wrong-full mount mount-writeback hostile-session)
 
 # Longer than in scripts/test.sh, and within the time limits that the tests state.
-export BRANCHFS_HISTORIES=16 BRANCHFS_CRASH_ROUNDS=3 BRANCHFS_MODEL_RUNS=60 BRANCHFS_ROUNDS=3 ROUNDS=120 SECONDS_EACH=60
+export BRANCHFS_HISTORIES=12 BRANCHFS_CRASH_ROUNDS=3 BRANCHFS_MODEL_RUNS=60 BRANCHFS_ROUNDS=3 ROUNDS=120 SECONDS_EACH=60
 export BRANCHFS_DAMAGE_CASES=6000 BRANCHFS_THREAD_RUNS=40 BRANCHES=1000 BRANCHFS_CUTS=20
 
 deadline=$((SECONDS + minutes * 60))

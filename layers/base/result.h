@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <variant>
 
@@ -90,7 +91,8 @@ class [[nodiscard]] Result {
   Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT
 
   [[nodiscard]] bool ok() const { return state_.index() == 0; }
-  explicit operator bool() const { return ok(); }
+  // Not of Result<bool>, where "if (is_there(x))" would read as the answer: ok() or *.
+  explicit operator bool() const requires(!std::is_same_v<T, bool>) { return ok(); }
   T& operator*() & { return std::get<0>(state_); }
   const T& operator*() const& { return std::get<0>(state_); }
   T&& operator*() && { return std::get<0>(std::move(state_)); }
@@ -134,7 +136,7 @@ void ignore(const Result<T>&) {}
 // BFS_TRY(status_expression): returns the error of a Status, if any.
 #define BFS_TRY(expr)                                      \
   do {                                                     \
-    if (auto bfs_status_ = (expr); !bfs_status_) {         \
+    if (auto bfs_status_ = (expr); !bfs_status_.ok()) {    \
       return std::move(bfs_status_).error();               \
     }                                                      \
   } while (false)
@@ -143,5 +145,5 @@ void ignore(const Result<T>&) {}
 #define BFS_ASSIGN(decl, expr) BFS_ASSIGN_(BFS_CONCAT(bfs_result_, __LINE__), decl, expr)
 #define BFS_ASSIGN_(tmp, decl, expr)               \
   auto tmp = (expr);                               \
-  if (!tmp) return std::move(tmp).error();         \
+  if (!tmp.ok()) return std::move(tmp).error();    \
   decl = *std::move(tmp)

@@ -237,7 +237,8 @@ Status OpenBranch::shrink_shadow(Node& node, std::uint64_t size) {
   edit.inodes.push_back(state_of(node));
   edit.cuts.push_back({node.attr.ino, from});
   JournalPosition position = record(edit);
-  if (node.unsynced_told) {  // a cut takes back what was told: the process may be killed as well after this as before
+  if (node.told_in == current_.load()) {  // a cut takes back what was told: the process may be killed as well after this as before
+    node.told_in = kNoDelta;
     node.unsynced_told = false;
     tell_unsynced(node);
   }

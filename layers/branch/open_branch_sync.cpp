@@ -341,6 +341,7 @@ void OpenBranch::tell_unsynced(Node& node) {
   if (!ranges.empty()) edit.presents.push_back({node.attr.ino, ranges.to_vector()});
   open_delta().append_unsynced(node.attr.ino, edit);
   node.unsynced_told = true;
+  node.told_in = current_.load();
 }
 
 Status OpenBranch::flush() {
@@ -512,11 +513,11 @@ void OpenBranch::sealer() {
     {
       std::unique_lock lock(background_mutex_);
       const auto work = [&] { return stopping_ || !to_seal_.empty() || (options_.sums && !to_sum_.empty()); };
-      if (summed_by_another_.empty()) {
+      if (to_sum_later_.empty()) {
         background_wakes_.wait(lock, work);
       } else if (!background_wakes_.wait_for(lock, kLookAgain, work)) {
-        to_sum_.assign(summed_by_another_.begin(), summed_by_another_.end());
-        summed_by_another_.clear();
+        to_sum_.assign(to_sum_later_.begin(), to_sum_later_.end());
+        to_sum_later_.clear();
       }
       if (stopping_) return;  // whoever opens a view of it next goes on
       is_sealed = to_seal_.empty();
@@ -534,7 +535,7 @@ void OpenBranch::sealer() {
     const Sums::Made made = sum_frozen(index);
     std::lock_guard lock(background_mutex_);
     if (made == Sums::Made::stopped) to_sum_.push_front(index);
-    if (made == Sums::Made::by_another) summed_by_another_.push_back(index);
+    if (made == Sums::Made::by_another) to_sum_later_.push_back(index);
   }
 }
 
@@ -549,6 +550,8 @@ Sums::Made OpenBranch::sum_frozen(std::size_t index) {
     }));
     return {};
   });
+  // What may pass: tried again.
+  if (!summed && (means_no_descriptor(summed.error().sys) || means_full(summed.error().sys))) return Sums::Made::by_another;
   // ENOENT: packed and collected meanwhile.
   if (!summed && summed.error().sys != ENOENT) {
     spdlog::warn("branch {}: not all data of delta {} gets checksums: {}", name_, delta.id().hex(), summed.error().what);

@@ -59,8 +59,8 @@ struct Node {
   std::uint64_t durable_size = 0;    // of a file that the open delta owns: what edits state instead
   RangeSet pending;                  // in the open delta's file, not yet in its journal
   RangeSet syncing;                  // as pending, being made durable by a sync
-  std::uint64_t told_size = 0;       // replay: what the last unsynced record said, in the journal of this delta …
-  std::size_t told_in = kNoDelta;    // … and no cut has taken back since
+  std::uint64_t told_size = 0;       // replay: what the last unsynced record said
+  std::size_t told_in = kNoDelta;    // the delta in whose journal there is one that no cut has taken back since
   bool dirty = false;                // in Branch's list of nodes to flush
   std::uint64_t changes = 0;         // of data or size, counted: tells a sync whether it has seen them all
   bool unsynced_told = false;        // the journal has an unsynced record for all of pending and for the size

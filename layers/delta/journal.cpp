@@ -15,8 +15,6 @@ namespace {
 constexpr char kMagic[8] = {'B', 'F', 'S', 'J', 'O', 'U', 'R', 'N'};
 constexpr std::uint32_t kVersion = 1;
 constexpr std::size_t kHeaderSize = 48;
-constexpr std::size_t kRecordHeader = 16;  // u32 size, u16 type, u16 zero, u64 synced
-constexpr std::size_t kRecordTail = 8;     // checksum
 constexpr std::size_t kMaxPayload = 64U << 20U;
 constexpr std::size_t kFlushAt = 256U << 10U;
 
@@ -62,9 +60,9 @@ Result<JournalScan> replay(std::span<const std::byte> journal, ObjectId id, cons
 
 }  // namespace
 
-std::optional<JournalRecord> Journal::record_at(std::span<const std::byte> journal, std::uint64_t offset, ObjectId id) {
-  if (offset > journal.size()) return std::nullopt;
-  auto rest = journal.subspan(offset);
+std::optional<JournalRecord> Journal::record_at(std::span<const std::byte> journal, std::uint64_t offset, ObjectId id, std::uint64_t begin) {
+  if (offset < begin || offset - begin > journal.size()) return std::nullopt;
+  auto rest = journal.subspan(offset - begin);
   if (rest.size() < kRecordHeader + kRecordTail) return std::nullopt;
   Decoder d(rest);
   JournalRecord record;

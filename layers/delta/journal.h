@@ -56,8 +56,11 @@ class Journal {
                                                const Visitor& visitor);
   // Replays without keeping it open or changing it.
   static Result<JournalScan> scan(Env& env, const std::string& path, ObjectId id, const Visitor& visitor);
-  // The record at `offset` of a journal's bytes, if there is a valid one.
-  static std::optional<JournalRecord> record_at(std::span<const std::byte> journal, std::uint64_t offset, ObjectId id);
+  static constexpr std::size_t kRecordHeader = 16;  // u32 size, u16 type, u16 zero, u64 synced
+  static constexpr std::size_t kRecordTail = 8;     // checksum
+  // The record at `offset` of a journal's bytes, or of those from `begin` on, if there is a valid one.
+  static std::optional<JournalRecord> record_at(std::span<const std::byte> journal, std::uint64_t offset, ObjectId id,
+                                                std::uint64_t begin = 0);
   // Visits the valid records from the first one on; the offset behind the last of them.
   static Result<std::uint64_t> for_each_record(std::span<const std::byte> journal, ObjectId id, const Visitor& visitor);
   // Whether a valid record behind `from` testifies that the journal had been durable beyond `from`: then an invalid

@@ -10,6 +10,7 @@
 
 #include "layers/base/checksum.h"
 #include "layers/base/codec.h"
+#include "layers/delta/delta.h"
 #include "layers/delta/journal.h"
 
 namespace branchfs {
@@ -19,9 +20,10 @@ constexpr std::uint64_t kMostKept = 256U << 10U;  // bytes of sums in memory: of
 constexpr std::uint64_t kMostSums = 512;          // in a record; between two of them a maker can be stopped
 constexpr std::uint64_t kLeastHole =
     16;  // blocks: a shorter one costs less as zeros with sums than as a record
-constexpr std::uint64_t kPieceBlocks = 128;                    // read at once
-constexpr std::uint64_t kMostBytes = std::uint64_t{4} << 30U;  // of the file: sums of 4 TiB
+constexpr std::uint64_t kPieceBlocks = 128;               // read at once
 constexpr std::size_t kHead = 4 * sizeof(std::uint64_t);  // of a payload: inode, size, first block, count
+constexpr std::size_t kMostPayload = kHead + kMostSums * sizeof(std::uint64_t);
+constexpr std::size_t kMostRecord = Journal::kRecordHeader + kMostPayload + Journal::kRecordTail;
 
 bool all_zero(std::span<const std::byte> bytes) {
   return std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; });
@@ -29,16 +31,60 @@ bool all_zero(std::span<const std::byte> bytes) {
 
 std::string path_in(const std::string& delta_dir) { return delta_dir + "/sums"; }
 
-Result<std::vector<std::byte>> read_all(File& file, const std::string& path) {
+Result<std::uint64_t> size_of_regular(File& file, const std::string& path) {
   BFS_ASSIGN(struct ::stat st, file.stat());
   if (!S_ISREG(st.st_mode)) return make_error(Kind::damaged, path + " is not a regular file");
-  if (static_cast<std::uint64_t>(st.st_size) > kMostBytes)
-    return make_error(Kind::damaged, fmt::format("{}: {} bytes cannot be", path, st.st_size));
-  std::vector<std::byte> bytes(static_cast<std::size_t>(st.st_size));
-  BFS_ASSIGN(const std::size_t got, file.read_at(bytes, 0));
-  bytes.resize(got);
-  return bytes;
+  return static_cast<std::uint64_t>(st.st_size);
 }
+
+// The records of a file of any size, a window of it in memory.
+class RecordReader {
+ public:
+  RecordReader(File& file, std::uint64_t size, ObjectId id) : file_(file), size_(size), id_(id) {}
+
+  Result<bool> begins_with(std::span<const std::byte> header) {
+    BFS_TRY(load(0));
+    return window_.size() >= header.size() && std::equal(header.begin(), header.end(), window_.begin());
+  }
+  // The valid record at `offset`, if there is one. Its payload is there until the next call.
+  Result<std::optional<JournalRecord>> at(std::uint64_t offset) {
+    const bool is_there = offset >= begin_ && offset - begin_ + kMostRecord <= window_.size();
+    const bool ends_here = offset >= begin_ && begin_ + window_.size() >= size_;
+    if (!is_there && !ends_here) BFS_TRY(load(offset));
+    auto record = Journal::record_at(window_, offset, id_, begin_);
+    if (record && record->payload.size() > kMostPayload) return std::optional<JournalRecord>{};
+    return record;
+  }
+  [[nodiscard]] std::uint64_t offset_in_file(const JournalRecord& record) const {
+    return begin_ + static_cast<std::uint64_t>(record.payload.data() - window_.data());
+  }
+  // As Journal::was_durable, of what begins at `from`.
+  Result<bool> was_durable(std::uint64_t from, const std::function<bool()>& stop) {
+    for (std::uint64_t offset = from + 8; offset < size_; offset += 8) {
+      if (offset % kMostKept == 0 && stop()) return Error{Kind::failed, ECANCELED, "stopped", {}};
+      BFS_ASSIGN(const auto record, at(offset));
+      if (record && record->synced > from) return true;
+    }
+    return false;
+  }
+  // The file, if it is small.
+  std::vector<std::byte> take() { return size_ <= kMostKept && begin_ == 0 ? std::move(window_) : std::vector<std::byte>(); }
+
+ private:
+  Status load(std::uint64_t from) {
+    window_.resize(std::min(kMostKept, size_ - std::min(size_, from)));
+    BFS_ASSIGN(const std::size_t got, file_.read_at(window_, from));
+    window_.resize(got);
+    begin_ = from;
+    return {};
+  }
+
+  File& file_;
+  std::uint64_t size_;
+  ObjectId id_;
+  std::vector<std::byte> window_;
+  std::uint64_t begin_ = 0;
+};
 
 }  // namespace
 
@@ -50,34 +96,39 @@ Result<std::unique_ptr<Sums>> Sums::open(Env& env, const std::string& delta_dir,
   if (!file && file.error().sys == ENOENT) return std::unique_ptr<Sums>{};
   if (!file && file.error().sys == ELOOP) return make_error(Kind::damaged, path + " is not a regular file");
   if (!file) return std::move(file).error();
-  BFS_ASSIGN(std::vector<std::byte> bytes, read_all(**file, path));
+  BFS_ASSIGN(const std::uint64_t size, size_of_regular(**file, path));
   std::unique_ptr<Sums> sums(new Sums(id, path));
-  BFS_TRY(sums->parse(bytes));
+  BFS_TRY(sums->parse(**file, size, [] { return false; }));
   if (sums->valid_size_ <= Journal::header_bytes(id).size()) return std::unique_ptr<Sums>{};
-  if (bytes.size() <= kMostKept) {
-    sums->bytes_ = std::move(bytes);
-  } else {
-    sums->file_ = *std::move(file);
-  }
+  if (sums->bytes_.empty()) sums->file_ = *std::move(file);
   return sums;
 }
 
-Status Sums::parse(std::span<const std::byte> bytes) {
+Status Sums::parse(File& file, std::uint64_t size, const std::function<bool()>& stop) {
+  RecordReader reader(file, size, id_);
   const auto header = Journal::header_bytes(id_);
-  if (bytes.size() < header.size() || !std::equal(header.begin(), header.end(), bytes.begin())) {
+  BFS_ASSIGN(const bool is_ours, reader.begins_with(header));
+  if (!is_ours) {
     return make_error(Kind::damaged, path_ + ": the header is not that of delta " + id_.hex());
   }
   valid_size_ = header.size();
-  while (auto record = Journal::record_at(bytes, valid_size_, id_)) {
+  for (std::uint64_t n = 0;; ++n) {
+    if (n % kMostSums == kMostSums - 1 && stop()) return Error{Kind::failed, ECANCELED, "stopped", {}};
+    BFS_ASSIGN(const auto record, reader.at(valid_size_));
+    if (!record) break;
     if (record->type != RecordType::sums)
       return make_error(Kind::damaged, path_ + ": a record of a type that does not belong here");
-    const auto at = static_cast<std::uint64_t>(record->payload.data() - bytes.data());
-    if (Status added = add(record->payload, at); !added) return std::move(added).error().context(path_);
+    Status added = add(record->payload, reader.offset_in_file(*record));
+    if (!added) return std::move(added).error().context(path_);
     valid_size_ += record->total;
   }
-  if (valid_size_ < bytes.size() && Journal::was_durable(bytes, valid_size_, id_)) {
-    return make_error(Kind::damaged, fmt::format("{}: the record at {} is damaged", path_, valid_size_));
+  if (valid_size_ < size) {
+    BFS_ASSIGN(const bool was_durable, reader.was_durable(valid_size_, stop));
+    if (was_durable) {
+      return make_error(Kind::damaged, fmt::format("{}: the record at {} is damaged", path_, valid_size_));
+    }
   }
+  bytes_ = reader.take();
   return {};
 }
 
@@ -141,8 +192,15 @@ Error Sums::mismatch(Ino ino, BlockNo block) const {
                                 id_.hex(), ino.v, block.v));
 }
 
-// `at`: of the sum of the first block.
-Status Sums::check_run(std::span<const std::byte> blocks, Ino ino, BlockNo first, std::uint64_t at) const {
+// The run's sums come from one record, whose checksum was right when it was read.
+bool Sums::is_readable(const Run& run) const {
+  const std::uint64_t record = run.at - kHead - Journal::kRecordHeader;
+  std::vector<std::byte> bytes(kMostRecord);
+  auto got = file_->read_at(bytes, record);
+  return got && Journal::record_at(std::span(bytes).first(*got), record, id_, record).has_value();
+}
+
+Status Sums::check_run(std::span<const std::byte> blocks, Ino ino, BlockNo first, const Run& run) const {
   std::array<std::uint64_t, kPieceBlocks> sums{};
   const std::uint64_t count = blocks.size() / kBlockSize;
   for (std::uint64_t i = 0; i < count; ++i) {
@@ -150,7 +208,7 @@ Status Sums::check_run(std::span<const std::byte> blocks, Ino ino, BlockNo first
     if (in_piece == 0) {
       auto piece =
           std::as_writable_bytes(std::span(sums).first(std::min<std::uint64_t>(sums.size(), count - i)));
-      const std::uint64_t from = at + i * sizeof(std::uint64_t);
+      const std::uint64_t from = run.at + (first.v - run.first + i) * sizeof(std::uint64_t);
       if (file_) {
         auto got = file_->read_at(piece, from);
         if (!got || *got != piece.size()) return {};
@@ -158,8 +216,10 @@ Status Sums::check_run(std::span<const std::byte> blocks, Ino ino, BlockNo first
         std::memcpy(piece.data(), bytes_.data() + from, piece.size());
       }
     }
-    if (checksum(blocks.subspan(i * kBlockSize, kBlockSize)) != sums[in_piece])
-      return mismatch(ino, BlockNo{first.v + i});
+    const bool is_right = checksum(blocks.subspan(i * kBlockSize, kBlockSize)) == sums[in_piece];
+    if (is_right) continue;
+    if (file_ && !is_readable(run)) return {};
+    return mismatch(ino, BlockNo{first.v + i});
   }
   return {};
 }
@@ -186,7 +246,7 @@ Status Sums::check(Ino ino, BlockNo first, std::span<std::byte> blocks, std::siz
     const std::uint64_t stop = std::min(end, run == known.runs.end() ? known.end : run->first);
     auto part = blocks.subspan((block - first.v) * kBlockSize, (stop - block) * kBlockSize);
     if (here.at != 0) {
-      BFS_TRY(check_run(part, ino, BlockNo{block}, here.at + (block - here.first) * sizeof(std::uint64_t)));
+      BFS_TRY(check_run(part, ino, BlockNo{block}, here));
     } else {
       for (std::uint64_t i = 0; i < stop - block; ++i) {
         if (!all_zero(part.subspan(i * kBlockSize, kBlockSize))) return mismatch(ino, BlockNo{block + i});
@@ -217,7 +277,7 @@ class Sums::Maker {
   Status item(const DirItem& item);
   Status file(Ino ino, File& data);
   Result<std::uint64_t> data_end(File& data, std::uint64_t from, std::uint64_t limit);
-  Status sum(Ino ino, File& data, std::uint64_t first, std::uint64_t end);
+  Status sum(Ino ino, File& data, std::uint64_t size, BlockRange range);
   void record(Ino ino, std::uint64_t size, std::uint64_t first, std::uint64_t count,
               std::span<const std::uint64_t> sums);
   Status flush();
@@ -248,10 +308,10 @@ Status Sums::Maker::create() {
 
 // What an interrupted maker left is gone on with.
 Status Sums::Maker::begin() {
-  BFS_ASSIGN(const auto bytes, read_all(*file_, path_in(dir_)));
-  BFS_TRY(sums_.parse(bytes));
+  BFS_ASSIGN(const std::uint64_t size, size_of_regular(*file_, path_in(dir_)));
+  BFS_TRY(sums_.parse(*file_, size, stop_));
   end_ = sums_.valid_size_;
-  if (end_ == bytes.size()) return {};
+  if (end_ == size) return {};
   BFS_TRY(file_->truncate(end_));
   return file_->sync_data();  // else a power cut could join what we append to valid records of the old tail
 }
@@ -280,14 +340,13 @@ void Sums::Maker::record(Ino ino, std::uint64_t size, std::uint64_t first, std::
   pending_.insert(pending_.end(), bytes.begin(), bytes.end());
 }
 
-Status Sums::Maker::sum(Ino ino, File& data, std::uint64_t first, std::uint64_t end) {
-  BFS_ASSIGN(struct ::stat st, data.stat());
+Status Sums::Maker::sum(Ino ino, File& data, std::uint64_t size, BlockRange range) {
   std::vector<std::uint64_t> sums;
-  sums.reserve(end - first);
-  for (std::uint64_t block = first; block < end;) {
+  sums.reserve(range.count);
+  for (std::uint64_t block = range.first.v; block < range.end();) {
     stopped_ = stop_();
     if (stopped_) return {};
-    const std::uint64_t count = std::min(kPieceBlocks, end - block);
+    const std::uint64_t count = std::min(kPieceBlocks, range.end() - block);
     auto piece = std::span(buffer_).first(count * kBlockSize);
     BFS_ASSIGN(std::size_t got, data.read_at(piece, offset_of(BlockNo{block})));
     std::fill(piece.begin() + static_cast<std::ptrdiff_t>(got), piece.end(), std::byte{0});
@@ -295,7 +354,7 @@ Status Sums::Maker::sum(Ino ino, File& data, std::uint64_t first, std::uint64_t 
       sums.push_back(checksum(piece.subspan(i * kBlockSize, kBlockSize)));
     block += count;
   }
-  record(ino, static_cast<std::uint64_t>(st.st_size), first, end - first, sums);
+  record(ino, size, range.first.v, range.count, sums);
   return flush();
 }
 
@@ -327,7 +386,7 @@ Status Sums::Maker::file(Ino ino, File& data) {
   for (const std::uint64_t blocks = blocks_for(size); from < blocks;) {
     BFS_ASSIGN(const std::uint64_t end, data_end(data, from, size));
     if (end > from) {
-      BFS_TRY(sum(ino, data, from, end));
+      BFS_TRY(sum(ino, data, size, {BlockNo{from}, end - from}));
       if (stopped_) return {};
       from = end;
       continue;
@@ -344,8 +403,7 @@ Status Sums::Maker::file(Ino ino, File& data) {
 Status Sums::Maker::item(const DirItem& item) {
   Ino ino;
   auto parsed = std::from_chars(item.name.data(), item.name.data() + item.name.size(), ino.v, 16);
-  if (parsed.ec != std::errc{} || parsed.ptr != item.name.data() + item.name.size() || ino == kNoIno)
-    return {};
+  if (parsed.ec != std::errc{} || ino == kNoIno || item.name != Delta::file_name(ino)) return {};
   auto known = sums_.files_.find(ino);
   if (known != sums_.files_.end() && known->second.end == blocks_for(known->second.size)) return {};
   auto data = env_.open(dir_ + "/f/" + item.name, O_RDONLY | O_NONBLOCK);
@@ -362,7 +420,9 @@ Result<Sums::Made> Sums::Maker::run() {
   BFS_ASSIGN(file_, env_.open(path_in(dir_), O_RDWR | O_NONBLOCK));
   BFS_ASSIGN(const bool is_ours, file_->try_lock(LockMode::exclusive));
   if (!is_ours) return Made::by_another;
-  BFS_TRY(begin());
+  Status begun = begin();
+  if (!begun && begun.error().sys == ECANCELED) return Made::stopped;
+  BFS_TRY(begun);
   if (sums_.complete()) return Made::all;
   BFS_ASSIGN(auto items, env_.list(dir_ + "/f"));
   Status first_error;

@@ -60,9 +60,11 @@ class Sums {
   class Maker;
 
   Sums(ObjectId id, std::string path) : id_(id), path_(std::move(path)) {}
-  Status parse(std::span<const std::byte> bytes);
+  // Takes over the bytes of a file that is small. `stop` is asked now and then; true: ECANCELED.
+  Status parse(File& file, std::uint64_t size, const std::function<bool()>& stop);
   Status add(std::span<const std::byte> payload, std::uint64_t at);
-  Status check_run(std::span<const std::byte> blocks, Ino ino, BlockNo first, std::uint64_t at) const;
+  Status check_run(std::span<const std::byte> blocks, Ino ino, BlockNo first, const Run& run) const;
+  [[nodiscard]] bool is_readable(const Run& run) const;
   [[nodiscard]] Error mismatch(Ino ino, BlockNo block) const;
 
   ObjectId id_;

@@ -37,6 +37,13 @@ Status Env::sync_data(std::span<File* const> files) {
   return first;
 }
 
+Result<bool> Env::is_there(const std::string& path) {
+  auto st = stat(path);
+  if (st) return true;
+  if (st.error().sys == ENOENT || st.error().sys == ENOTDIR) return false;
+  return std::move(st).error();
+}
+
 bool Env::exists(const std::string& path) { return stat(path).ok(); }
 
 Result<std::string> Env::read_file(const std::string& path, std::size_t limit) {

@@ -109,6 +109,9 @@ class Env {
   virtual ObjectId new_id() = 0;            // random, never zero
 
   // Conveniences over the above.
+  // Whether anything has that name. Where the host cannot tell: an error, never a no, on which somebody might remove or replace something.
+  Result<bool> is_there(const std::string& path);
+  // The same where a wrong no does no harm.
   [[nodiscard]] bool exists(const std::string& path);
   Result<std::string> read_file(const std::string& path, std::size_t limit = 64U << 20U);
   // A file beside `path`, written and synced, that may be renamed to it: the name of that file.

@@ -7,6 +7,7 @@
 #include <iterator>
 
 #include "layers/delta/delta.h"
+#include "layers/io/descriptors.h"
 
 namespace branchfs {
 namespace {
@@ -21,12 +22,12 @@ void add_block(std::vector<BlockRange>& ranges, BlockNo block) {
   }
 }
 
-// Next range that is not zeros, or was not.
-Result<DataRange> next_range(File& file, const Sums& sums, Ino ino, std::uint64_t offset,
-                             std::uint64_t limit) {
-  BFS_ASSIGN(const DataRange host, next_data(file, offset, limit));
+// Next range that is not zeros, or was not. Where the host cannot tell all of it may be.
+DataRange next_range(File& file, const Sums& sums, Ino ino, std::uint64_t offset, std::uint64_t limit) {
+  const auto host = next_data(file, offset, limit);
+  if (!host) return {offset, limit};
   const DataRange known = sums.next_data(ino, offset, limit);
-  return known.begin < host.begin ? known : host;
+  return known.begin < host->begin ? known : *host;
 }
 
 // The bytes that the host gave; behind them zeros.
@@ -46,7 +47,7 @@ Status check_file(File& file, const Sums& sums, std::uint64_t blocks, DamagedDat
   std::vector<std::byte> buffer(kPieceBlocks * kBlockSize);
   const std::uint64_t limit = offset_of(BlockNo{blocks});
   for (std::uint64_t at = 0; at < limit;) {
-    BFS_ASSIGN(const DataRange range, next_range(file, sums, found.ino, at, limit));
+    const DataRange range = next_range(file, sums, found.ino, at, limit);
     const std::uint64_t end = std::min(blocks_for(range.end), blocks);
     for (BlockNo block = block_of(range.begin); block.v < end;) {
       const std::uint64_t count = std::min(kPieceBlocks, end - block.v);
@@ -114,7 +115,13 @@ Result<std::vector<DamagedData>> check_data(Env& env, const std::string& delta_d
     auto file = env.open(delta_dir + "/f/" + Delta::file_name(known.ino), O_RDONLY | O_NONBLOCK);
     if (!file && (file.error().sys == ENOENT || file.error().sys == ELOOP))
       continue;  // told by whoever needs it
-    if (!file) return std::move(file).error();
+    if (!file && means_no_descriptor(file.error().sys)) return std::move(file).error();
+    if (!file) {
+      DamagedData all{known.ino, known.size, known.size, known.blocks == blocks_for(known.size), {}};
+      if (known.blocks > 0) all.blocks.push_back({BlockNo{0}, known.blocks});
+      damaged.push_back(std::move(all));
+      continue;
+    }
     BFS_ASSIGN(struct ::stat st, (*file)->stat());
     if (!S_ISREG(st.st_mode)) continue;
     DamagedData found{known.ino,
@@ -167,11 +174,11 @@ Result<DamagedData> mend_data(Env& env, const std::string& path, const Sums& sum
     return to->sync();
   };
   Status written = write();
-  if (written) written = aside.exchange(temporary, path);
   if (!written) {
     ignore(env.unlink(temporary));  // the first error is the one to report
     return std::move(written).error();
   }
+  BFS_TRY(aside.exchange(temporary, path));
   return left;
 }
 

@@ -180,7 +180,7 @@ Result<std::string> dump(Env& env, const std::string& path) {
   if (!head.starts_with("branchfs-manifest ")) {
     return make_error(
         Kind::usage, path + " is not a file of a store",
-        "dump takes a manifest, a journal, a confirm or sealed file, a layer, or the file \"store\"");
+        "dump takes a manifest, a journal, a confirm, sealed or sums file, a layer, or the file \"store\"");
   }
   BFS_ASSIGN(std::string text, env.read_file(path));
   BFS_ASSIGN(Manifest manifest, Manifest::decode(text));

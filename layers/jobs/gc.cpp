@@ -133,13 +133,14 @@ Status Collector::deltas() {
     auto id = ObjectId::parse(item.name);
     if (!id) continue;
     std::string dir = store_.delta_dir(*id);
-    bool is_reached = reached_.contains(*id);
-    if (is_reached && has_moved_files(env_, dir)) {
+    const bool is_reached = reached_.contains(*id);
+    BFS_ASSIGN(const bool was_moved, has_moved_files(env_, dir));
+    if (is_reached && was_moved) {
       BFS_TRY(settle());
       BFS_TRY(forget_moved_files(env_, dir));
     }
     if (is_reached && !env_.exists(store_.layer_path(*id))) continue;
-    if (!is_reached && has_moved_files(env_, dir)) {
+    if (!is_reached && was_moved) {
       BFS_ASSIGN(bool undone, undo_move(dir));
       if (!undone) continue;
     }

@@ -195,10 +195,9 @@ Result<Manifest> Mover::run(const std::string& name, Manifest manifest) {
     ignore(forget_moved_files(env_, dir));  // means nothing any more; gc removes it too
     return published;
   }
-  if (has_moved_files(env_, dir)) {
-    Status back = move_back(env_, dir);
-    if (!back) return std::move(back).error().context(published.error().what + "; and then, moving back");
-  }
+  auto was_moved = has_moved_files(env_, dir);
+  Status back = !was_moved.ok() ? Status(std::move(was_moved).error()) : *was_moved ? move_back(env_, dir) : Status{};
+  if (!back) return std::move(back).error().context(published.error().what + "; and then, moving back");
   delta.reset();
   ignore(env_.remove_tree(dir));  // the first error is the one to report; gc removes what is left
   return published;

@@ -71,7 +71,7 @@ struct Usage {
 };
 Result<Usage> usage(Store& store, const std::string& name);
 
-// Any store file (manifest, journal, confirm, sealed, layer, store) as stable text.
+// Any store file (manifest, journal, confirm, sealed, sums, layer, store) as stable text.
 Result<std::string> dump(Env& env, const std::string& path);
 
 }  // namespace branchfs

@@ -44,7 +44,7 @@ Status write_moved_files(Env& env, const std::string& delta_dir, const MovedFile
   return env.replace_file(list_path(delta_dir), text);
 }
 
-bool has_moved_files(Env& env, const std::string& delta_dir) { return env.exists(list_path(delta_dir)); }
+Result<bool> has_moved_files(Env& env, const std::string& delta_dir) { return env.is_there(list_path(delta_dir)); }
 
 Status forget_moved_files(Env& env, const std::string& delta_dir) {
   Status removed = env.unlink(list_path(delta_dir));
@@ -56,7 +56,8 @@ Status move_back(Env& env, const std::string& delta_dir) {
   BFS_ASSIGN(MovedFiles moved, read_moved_files(env, delta_dir));
   for (const auto& [ino, path] : moved.files) {
     std::string from = delta_dir + "/f/" + Delta::file_name(ino);
-    if (!env.exists(from)) continue;  // not moved yet, or back already
+    BFS_ASSIGN(const bool is_here, env.is_there(from));
+    if (!is_here) continue;  // not moved yet, or back already
     Status renamed = env.rename(from, moved.source + "/" + path, 1U /* RENAME_NOREPLACE */);
     if (!renamed) {
       return std::move(renamed).error().with_hint("the file is still in " + from);

@@ -19,7 +19,7 @@ struct MovedFiles {
 };
 
 Status write_moved_files(Env& env, const std::string& delta_dir, const MovedFiles& moved);
-[[nodiscard]] bool has_moved_files(Env& env, const std::string& delta_dir);
+Result<bool> has_moved_files(Env& env, const std::string& delta_dir);
 Status forget_moved_files(Env& env, const std::string& delta_dir);
 // Moves every file that is still in the delta back, then forgets the list. A file of that name in the way is
 // an error.

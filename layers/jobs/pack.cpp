@@ -7,6 +7,7 @@
 
 #include "layers/io/background.h"
 #include "layers/jobs/jobs.h"
+#include "layers/jobs/move_undo.h"
 #include "layers/jobs/publish_layer.h"
 #include "layers/jobs/steady.h"
 #include "layers/jobs/write_tree.h"
@@ -42,6 +43,13 @@ class Packer {
 Status Packer::delta(const std::vector<ObjectId>& stack) {
   ObjectId id = stack.front();
   Env& env = store_.env();
+  // An import that was killed right after it had published the branch. Later, when nothing reaches the delta any more, gc would move the
+  // branch's files back to where they came from.
+  BFS_ASSIGN(const bool was_moved, has_moved_files(env, store_.delta_dir(id)));
+  if (was_moved) {
+    BFS_TRY(store_.settle());
+    BFS_TRY(forget_moved_files(env, store_.delta_dir(id)));
+  }
   // One packer at a time for each delta; whoever comes second finds it done.
   auto lock = env.open(store_.delta_dir(id) + "/pack.lock", O_RDWR | O_CREAT, 0600);
   if (!lock && env.exists(store_.layer_path(id))) return {};
@@ -80,12 +88,15 @@ Result<PackReport> pack(Store& store, const std::string& name, const Progress& p
     for (const BranchInfo& branch : all) names.push_back(branch.name);
   }
   Packer packer(store, progress);
+  std::optional<Error> first_error;  // damage of one branch is nothing to the others
   for (const std::string& branch : names) {
     // A branch that is reset or deleted meanwhile takes its deltas with it.
     Status packed = read_steadily(store, branch, [&](const Manifest& manifest) { return packer.stack(manifest.stack); });
-    if (!packed && name.empty() && !store.has_branch(branch)) continue;
-    if (!packed) return std::move(packed).error();
+    if (packed || (name.empty() && !store.has_branch(branch))) continue;
+    if (packed.error().kind != Kind::damaged) return std::move(packed).error();
+    if (!first_error) first_error = std::move(packed).error();
   }
+  if (first_error) return std::move(*first_error);
   return packer.report();
 }
 

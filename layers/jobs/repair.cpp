@@ -28,6 +28,7 @@ namespace branchfs {
 namespace {
 
 using Bytes = std::vector<std::byte>;
+constexpr std::int64_t kMostSumsMended = std::int64_t{256} << 20U;  // bytes; of a larger file (256 GiB of data) no bit is looked for
 
 std::span<const std::byte> bytes_of(const std::string& text) { return std::as_bytes(std::span(text)); }
 
@@ -164,8 +165,8 @@ Status Repairer::replace(const std::string& path, std::span<const std::byte> con
     return file->sync();
   };
   Status written = write();
-  if (written) written = aside_.exchange(temporary, path);
-  if (!written) ignore(env_.unlink(temporary));  // the first error is the one to report
+  if (written) return aside_.exchange(temporary, path);
+  ignore(env_.unlink(temporary));  // the first error is the one to report
   return written;
 }
 
@@ -406,11 +407,13 @@ Status Repairer::sums(ObjectId id) {
   const std::string path = dir + "/sums";
   BFS_TRY(leftovers(dir + "/f"));
   auto known = Sums::open(env_, dir, id);
-  if (known) return *known ? data(id, **known) : Status{};
+  if (known) return *known && report_.before.damaged.contains(id) ? data(id, **known) : Status{};
   if (means_no_descriptor(known.error().sys)) return std::move(known).error();
-  auto bytes = content(path);
+  auto st = env_.stat(path);
+  const bool is_small = st && st->st_size <= kMostSumsMended;
+  auto bytes = is_small ? content(path) : Result<std::optional<Bytes>>(std::optional<Bytes>());
   JournalSalvage salvage;
-  if (bytes && *bytes) salvage = salvage_journal(**bytes, id, 0, budget_);
+  if (bytes && *bytes) salvage = salvage_journal(**bytes, id, 0, data_budget_);
   if (bytes && *bytes && salvage.cut_from == 0 && !salvage.mended.empty()) {
     done(fmt::format("delta {}: its file \"sums\": {} mended", id.hex(), fmt::join(salvage.mended, ", ")));
     if (options_.dry) return {};
@@ -436,7 +439,11 @@ Status Repairer::leftovers(const std::string& dir) {
 
 Status Repairer::data(ObjectId id, const Sums& sums) {
   const std::string dir = store_->delta_dir(id);
-  BFS_ASSIGN(const auto damaged, check_data(env_, dir, sums, [](std::uint64_t) { return true; }));
+  std::uint64_t looked_at = 0;
+  BFS_ASSIGN(const auto damaged, check_data(env_, dir, sums, [&](std::uint64_t bytes) {
+               looked_at += bytes;
+               return !progress_ || progress_(looked_at, 0);
+             }));
   for (const DamagedData& file : damaged) {
     const std::string path = dir + "/f/" + Delta::file_name(file.ino);
     const auto left = mend_data(env_, path, sums, file, aside_, data_budget_, options_.dry);
@@ -532,8 +539,8 @@ Status Repairer::rewrite_layer(ObjectId id, const LayerSalvage& salvage) {
     return to->sync();
   };
   Status written = write();
-  if (written) written = aside_.exchange(temporary, store_->layer_path(id));
-  if (!written) ignore(env_.unlink(temporary));  // the first error is the one to report
+  if (written) return aside_.exchange(temporary, store_->layer_path(id));
+  ignore(env_.unlink(temporary));  // the first error is the one to report
   return written;
 }
 

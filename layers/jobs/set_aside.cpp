@@ -40,17 +40,23 @@ Status SetAside::keep(const std::string& from, const std::string& path) {
 Status SetAside::move(const std::string& path) { return keep(path, path); }
 
 Status SetAside::exchange(const std::string& fresh, const std::string& path) {
-  if (!env_.exists(path)) {
-    BFS_TRY(env_.rename(fresh, path));
-    return env_.sync_dir(path.substr(0, path.rfind('/')));
+  auto is_there = env_.is_there(path);
+  Status done = is_there.ok() ? Status{} : Status(std::move(is_there).error());
+  if (done && !*is_there) {
+    done = env_.rename(fresh, path);
+    if (done) return env_.sync_dir(path.substr(0, path.rfind('/')));
   }
   constexpr unsigned kExchange = 2;  // RENAME_EXCHANGE
-  BFS_TRY(begin());
-  BFS_TRY(env_.rename(fresh, path, kExchange));
-  Status kept = keep(fresh, path);
-  // `fresh` is the caller's to remove: it must not be what was there before.
-  if (!kept && env_.exists(fresh)) BFS_TRY(env_.rename(fresh, path, kExchange));
-  return kept;
+  if (done) done = begin();
+  if (done) done = env_.rename(fresh, path, kExchange);
+  if (done) {
+    done = keep(fresh, path);
+    if (done) return {};
+    // `fresh` is what was there before, if it is not in lost+found yet: it goes back, or stays.
+    if (!env_.rename(fresh, path, kExchange)) return done;
+  }
+  ignore(env_.unlink(fresh));  // the first error is the one to report
+  return done;
 }
 
 Status SetAside::write_report(const std::vector<std::string>& found, const std::vector<std::string>& done,

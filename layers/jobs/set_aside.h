@@ -14,7 +14,8 @@ class SetAside {
   SetAside(Env& env, std::string store_dir) : env_(env), store_dir_(std::move(store_dir)) {}
   // Takes a file or directory of the store out of it.
   Status move(const std::string& path);
-  // `fresh` takes the place of `path` at one moment; what was there, if anything, is set aside.
+  // `fresh` takes the place of `path` at one moment; what was there, if anything, is set aside. After an error `fresh` is gone, unless it
+  // is the only copy of what was there.
   Status exchange(const std::string& fresh, const std::string& path);
   // Says, next to what was set aside, what was found, done and lost.
   Status write_report(const std::vector<std::string>& found, const std::vector<std::string>& done,

@@ -87,7 +87,7 @@ void Builder::pin_root_layers(LayerWriterOptions& options) {
     auto pin = store_.env().open(path, O_RDONLY);
     if (!pin) continue;
     auto locked = (*pin)->try_lock(LockMode::shared);
-    if (!locked || !*locked || !store_.env().exists(path)) continue;
+    if (!locked.ok() || !*locked || !store_.env().exists(path)) continue;
     auto layer = store_.layers().open(*id);
     if (!layer || !(*layer)->dependencies().empty()) continue;  // a damaged one is verify's business
     options.dedup_against.push_back(*std::move(layer));

@@ -286,6 +286,11 @@ void Verifier::data(ObjectId id) {
     if (error.sys == ENOENT && !env_.exists(dir)) return;
     problem_in(id, fmt::format("delta {}: {}", id.hex(), error.what));
   };
+  if (auto files = env_.list(dir + "/f")) {
+    for (const DirItem& item : *files) {
+      if (item.name.ends_with(".tmp")) problem_in(id, fmt::format("delta {}: f/{} was left by a repair that did not end", id.hex(), item.name));
+    }
+  }
   auto sums = Sums::open(env_, dir, id);
   if (!sums) return report(sums.error());
   if (!*sums) return;

@@ -126,7 +126,8 @@ Status publish(Store& store, const StoreLock& lock, const std::string& name, con
 
 Status require_free(Store& store, const std::string& name) {
   BFS_TRY(check_branch_name(name));
-  if (!store.has_branch(name)) return {};
+  BFS_ASSIGN(const bool taken, store.env().is_there(store.branch_dir(name) + "/manifest"));
+  if (!taken) return {};
   return make_error(Kind::exists, fmt::format("branch \"{}\" exists already", name));
 }
 
@@ -199,7 +200,8 @@ Status rename_branch(Store& store, const std::string& from, const std::string& t
   BFS_ASSIGN(Manifest manifest, store.read_manifest(from));
   BFS_TRY(require_ready(from, manifest));
   BFS_TRY(require_free(store, to));
-  if (store.env().exists(store.branch_dir(to))) BFS_TRY(store.trash(store.branch_dir(to)));  // a crashed create's
+  BFS_ASSIGN(const bool left, store.env().is_there(store.branch_dir(to)));
+  if (left) BFS_TRY(store.trash(store.branch_dir(to)));  // by a crashed create
   return store.change(lock, [&]() -> Status {
     // In between both names hold.
     BFS_TRY(store.write_manifest(lock, to, manifest, from));

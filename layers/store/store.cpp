@@ -162,6 +162,7 @@ Status Store::init(Env& env, const std::string& dir) {
   for (const char* sub : kDirs) BFS_TRY(env.make_dir(dir + "/" + sub, 0700));
   // The file "store" is what makes it one, so it comes last.
   BFS_TRY(env.replace_file(dir + "/lock", ""));
+  BFS_TRY(env.replace_file(dir + "/settled", ""));
   BFS_TRY(write_store_file(env, dir));
   auto slash = dir.rfind('/');
   return env.sync_dir(slash == 0 ? "/" : dir.substr(0, slash));
@@ -289,31 +290,58 @@ Status Store::publish_manifest(const StoreLock& lock, const std::string& name, c
 Status Store::change(const StoreLock& lock, const std::function<Status()>& change) const {
   if (lock.changing_) return change();
   BFS_TRY(settle(lock));
-  BFS_TRY(lock.file_->truncate(1));
+  BFS_TRY(mark_unsettled(lock));
   lock.changing_ = true;
   const Status done = change();
   lock.changing_ = false;
   BFS_TRY(done);
-  return lock.file_->truncate(0);
+  return mark_settled(lock);
+}
+
+// A filesystem that never writes in place (btrfs) needs room for any change but a removal: there the mark is that a file is gone.
+Status Store::mark_unsettled(const StoreLock& lock) const {
+  Status marked = lock.file_->truncate(1);
+  if (marked || !means_full(marked.error().sys)) return marked;
+  Status gone = env_.unlink(settled_path());
+  if (!gone && gone.error().sys != ENOENT) return gone;
+  return {};
+}
+
+// Without room the mark stays: what is settled once more is as it was.
+Status Store::mark_settled(const StoreLock& lock) const {
+  BFS_ASSIGN(const struct ::stat st, lock.file_->stat());
+  Status marked;
+  if (st.st_size != 0) marked = lock.file_->truncate(0);
+  if (marked && !env_.exists(settled_path())) {
+    auto made = env_.open(settled_path(), O_WRONLY | O_CREAT);
+    if (!made) marked = std::move(made).error();
+  }
+  if (!marked && !means_full(marked.error().sys)) return marked;
+  return {};
+}
+
+Result<bool> Store::is_settled() const {
+  BFS_ASSIGN(const struct ::stat st, env_.stat(dir_ + "/lock"));
+  return st.st_size == 0 && env_.exists(settled_path());
 }
 
 Status Store::settle() const {
-  BFS_ASSIGN(const struct ::stat st, env_.stat(dir_ + "/lock"));
-  if (st.st_size == 0) return {};
+  BFS_ASSIGN(const bool settled, is_settled());
+  if (settled) return {};
   BFS_ASSIGN(const StoreLock held, lock());
   return settle(held);
 }
 
 Status Store::settle(const StoreLock& lock) const {
-  BFS_ASSIGN(const struct ::stat st, lock.file_->stat());
-  if (st.st_size == 0) return {};
+  BFS_ASSIGN(const bool settled, is_settled());
+  if (settled) return {};
   BFS_TRY(env_.sync_dir(branches_dir()));
   BFS_ASSIGN(const auto items, env_.list(branches_dir()));
   for (const DirItem& item : items) {
     Status synced = env_.sync_dir(branches_dir() + "/" + item.name);
     if (!synced && synced.error().sys != ENOTDIR) return synced;  // a file here is nobody's branch
   }
-  return lock.file_->truncate(0);
+  return mark_settled(lock);
 }
 
 Result<std::vector<BranchInfo>> Store::list(

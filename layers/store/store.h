@@ -90,7 +90,7 @@ class Store {
   // Whether the last one that had the branch open for writing ended without closing it: what it had not synced may be lost. busy: open.
   Result<bool> was_left_open(const std::string& name) const;
 
-  [[nodiscard]] bool has_branch(const std::string& name) const;
+  [[nodiscard]] bool has_branch(const std::string& name) const;  // no where the host cannot tell: for hints, not to replace something
   Result<Manifest> read_manifest(const std::string& name) const;  // not_found: "no branch \"x\""
   // Writes the branch's name into it, and no other name it had unless `renamed_from` is given.
   Status write_manifest(const StoreLock&, const std::string& name, const Manifest& manifest,
@@ -119,6 +119,10 @@ class Store {
 
  private:
   Store(Env& env, std::string dir, ObjectId id);
+  [[nodiscard]] std::string settled_path() const { return dir_ + "/settled"; }
+  [[nodiscard]] Result<bool> is_settled() const;
+  Status mark_unsettled(const StoreLock& lock) const;
+  Status mark_settled(const StoreLock& lock) const;
   Env& env_;
   std::string dir_;
   ObjectId id_;

@@ -325,6 +325,7 @@ TEST_CASE("any call to the disk fails once", "[fault]") {
       {"a change, I/O error", EIO, [](const DiskCall& call) { return call.changes && !call.name.starts_with("sync"); }},
       {"a sync", EIO, [](const DiskCall& call) { return call.name.starts_with("sync"); }},
       {"a read", EIO, [](const DiskCall& call) { return call.name == "read" || call.name == "map" || call.name == "list"; }},
+      {"a look-up", EIO, [](const DiskCall& call) { return call.name == "stat" || (call.name == "open" && !call.changes); }},
   };
   for (const Scenario& scenario : scenarios()) {
     for (const Failing& kind : failing) {

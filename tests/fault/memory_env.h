@@ -13,7 +13,7 @@ namespace branchfs::test {
 
 // Calls that change something or can fail, as a hook sees them.
 struct DiskCall {
-  std::string_view name;  // open, write, append, resize, allocate, sync, sync_data, rename, unlink, make_dir, remove_dir, sync_dir, read, list, map
+  std::string_view name;  // open, write, append, resize, allocate, sync, sync_data, rename, unlink, make_dir, remove_dir, sync_dir, read, list, map, stat
   const std::string& path;
   bool changes = false;   // what is on the disk, or what is durable
 };
@@ -36,7 +36,10 @@ class MemoryEnv final : public Env {
   Status sync_dir(const std::string& path) override;
   Status sync_filesystem(const std::string& path) override;
   Result<std::vector<DirItem>> list(const std::string& path) override;
-  Result<struct ::stat> stat(const std::string& path) override { return disk_.stat(path); }
+  Result<struct ::stat> stat(const std::string& path) override {
+    BFS_TRY(tell("stat", path, false));
+    return disk_.stat(path);
+  }
   Result<struct ::statvfs> space(const std::string& path) override;
   struct ::timespec now() override;
   std::string boot_id() override { return boot_; }

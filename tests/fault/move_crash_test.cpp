@@ -149,8 +149,15 @@ TEST_CASE("a directory that is moved in is never lost, whenever the import ends"
   WARN(moments.size() << " moments");
 }
 
+bool looks_up(const DiskCall& call) { return call.name == "stat" || (call.name == "open" && !call.changes); }
+
 TEST_CASE("a directory that is moved in is never lost, whichever call fails", "[fault]") {
-  for (const int error : {ENOSPC, EIO}) {
+  struct Failing {
+    int error;
+    std::function<bool(const DiskCall&)> matches;
+  };
+  const auto changes = [](const DiskCall& call) { return call.changes; };
+  for (const auto& [error, matches] : {Failing{ENOSPC, changes}, Failing{EIO, changes}, Failing{EIO, looks_up}}) {
     for (std::size_t n = 0, calls = SIZE_MAX; n < calls; ++n) {
       MemoryDisk disk;
       MemoryEnv env(disk, next_process(), next_process());
@@ -159,7 +166,7 @@ TEST_CASE("a directory that is moved in is never lost, whichever call fails", "[
       std::size_t made = 0;
       std::string failed;
       env.hook = [&](const DiskCall& call) -> Status {
-        if (!call.changes || made++ != n) return {};
+        if (!matches(call) || made++ != n) return {};
         failed = std::string(call.name) + " " + call.path;
         return Error{Kind::failed, error, "injected", {}};
       };
@@ -169,6 +176,44 @@ TEST_CASE("a directory that is moved in is never lost, whichever call fails", "[
       INFO("call " << n << ", " << failed << ", error " << error << ": "
                    << (moved ? "imported" : moved.error().what));
       if (moved) CHECK(branch_differs(store).empty());
+      store.reset();
+      const std::string why = check(disk, 1, nullptr);
+      CHECK(why.empty());
+      if (!why.empty()) FAIL(why);
+    }
+  }
+}
+
+// What gc cannot find out it does not take for gone: then it would remove the delta with the files that are still in it.
+TEST_CASE("gc brings back a directory whatever it fails to look up", "[fault]") {
+  std::vector<DiskImage> moments;
+  {
+    MemoryDisk disk;
+    MemoryEnv env(disk, next_process(), next_process());
+    make_machine(env);
+    auto store = must(Store::open(env, kStore));
+    env.hook = [&](const DiskCall& call) -> Status {
+      if (call.changes) moments.push_back(disk.image());
+      return {};
+    };
+    must(import_move(*store, "main", kSource, {}, {}));
+  }
+  for (std::size_t moment = 0; moment < moments.size(); ++moment) {
+    for (std::size_t n = 0, calls = SIZE_MAX; n < calls; ++n) {
+      MemoryDisk disk(moments[moment]);
+      MemoryEnv env(disk, next_process(), next_process());
+      auto store = must(Store::open(env, kStore));
+      std::size_t made = 0;
+      std::string failed;
+      env.hook = [&](const DiskCall& call) -> Status {
+        if (!looks_up(call) || made++ != n) return {};
+        failed = std::string(call.name) + " " + call.path;
+        return Error{Kind::failed, EIO, "injected", {}};
+      };
+      const auto collected = collect_garbage(*store);
+      env.hook = {};
+      calls = failed.empty() ? 0 : SIZE_MAX;
+      INFO("moment " << moment << ", look-up " << n << ", " << failed << ": " << (collected ? "collected" : collected.error().what));
       store.reset();
       const std::string why = check(disk, 1, nullptr);
       CHECK(why.empty());

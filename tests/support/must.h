@@ -10,7 +10,7 @@ namespace branchfs::test {
 
 template <class T>
 T must(Result<T> result) {
-  if (!result) FAIL(result.error().what);
+  if (!result.ok()) FAIL(result.error().what);
   return *std::move(result);
 }
 inline void must(Status status) {

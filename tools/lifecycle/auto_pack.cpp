@@ -29,7 +29,7 @@ bool is_being_packed(Env& env, const std::string& delta_dir) {
   auto lock = env.open(delta_dir + "/pack.lock", O_RDWR);
   if (!lock) return false;
   auto is_free = (*lock)->try_lock(LockMode::exclusive);
-  return is_free && !*is_free;
+  return is_free.ok() && !*is_free;
 }
 
 }  // namespace

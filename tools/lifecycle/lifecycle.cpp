@@ -144,7 +144,7 @@ bool keeps_writes(const Store& store, const std::string& name) {
 }
 
 // What cannot be asked promises nothing.
-bool is_true(const Result<bool>& answer) { return answer && *answer; }
+bool is_true(const Result<bool>& answer) { return answer.ok() && *answer; }
 
 Status unmount_when_quiet(const std::string& mountpoint, bool urgent) {
   const auto deadline = Clock::now() + kBusyPatience;

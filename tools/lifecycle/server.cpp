@@ -39,7 +39,8 @@ std::string password_file(const Store& store, const std::string& name) { return 
 Result<std::string> ensure_password(const Store& store, const std::string& name, bool& made) {
   made = false;
   const std::string path = password_file(store, name);
-  if (store.env().exists(path)) return pg::load_secret(path);
+  BFS_ASSIGN(const bool has_one, store.env().is_there(path));
+  if (has_one) return pg::load_secret(path);
   BFS_ASSIGN(std::string password, pg::generate_password());
   BFS_TRY(pg::store_secret(path, password));
   made = true;

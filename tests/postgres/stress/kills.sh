@@ -74,6 +74,6 @@ say "one import and one gc tidy up"
 equal "$(store_data)" "$first" "the store after deleting everything"
 equal "$(ls "$TMPDIR")" "" "temporary files"
 equal "$(find "$BRANCHFS_STORE" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort | tr '\n' ' ')" \
-  "branches deltas layers lock reap run store tls trash " "the store's directories"
+  "branches deltas layers lock reap run settled store tls trash " "the store's directories"
 "$BRANCHFS" verify --all > /dev/null
 say "passed"

@@ -165,5 +165,60 @@ TEST_CASE("a clock that jumps back and forth changes times, and nothing else", "
   CHECK(must(verify_store(**store)).problems == 0);
 }
 
+// A look that fails is no answer: whoever takes it for a no replaces what is there.
+TEST_CASE("a name that the host cannot look up is not free", "[P4][P8]") {
+  HookEnv env;
+  ScratchStore store{env};
+  store.make_root("main");
+  {
+    auto branch = store.open("main");
+    write(*branch, make_file(*branch, "mine"), 0, "kept");
+    must(branch->sync_all());
+  }
+  must(create_branch(**store, "child", "main", {}));
+  int failed = 0;
+  for (int n = 0;; ++n) {
+    int looks = 0;
+    env.hook = [&](const std::string& call, const std::string& path) -> Status {
+      const bool fails = call == "stat" && path.find("/branches/main") != std::string::npos && looks++ == n;
+      return fails ? sys_error(call + " " + path, ENFILE) : Status{};
+    };
+    const auto made = create_branch(**store, "main", "child", {});
+    const Status renamed = rename_branch(**store, "child", "main");
+    env.hook = {};
+    CHECK_FALSE(made);
+    CHECK_FALSE(renamed);
+    if (looks <= n) break;
+    ++failed;
+  }
+  CHECK(failed > 0);
+  CHECK(read(store, "main", "mine") == "1×k 1×e 1×p 1×t ");
+  CHECK(read(store, "child", "mine") == "1×k 1×e 1×p 1×t ");
+}
+
+// A filesystem that never writes in place needs room even to make a file shorter, not to remove one.
+TEST_CASE("where marking a change takes room, the mark is a file that is gone", "[P8][P10]") {
+  HookEnv env;
+  ScratchStore store{env};
+  store.make_root("main");
+  must(create_branch(**store, "child", "main", {}));
+  const auto is_full = [&](const std::string& call, const std::string& path) -> Status {
+    const bool takes_room = call == "truncate" || call == "write" || call == "rename" || (call == "open" && path.ends_with("/settled"));
+    return takes_room ? sys_error(call + " " + path, EDQUOT) : Status{};
+  };
+  // Until the directory is synced, the store says so to whoever comes after this process.
+  bool is_marked = false;
+  env.hook = [&](const std::string& call, const std::string& path) -> Status {
+    if (call == "sync_dir" && path == store->branches_dir()) is_marked = !posix_env().exists(store->dir() + "/settled");
+    return is_full(call, path);
+  };
+  must(delete_branch(**store, "child"));
+  CHECK(is_marked);
+  CHECK_FALSE(store->has_branch("child"));
+  env.hook = {};
+  must(create_branch(**store, "child", "main", {}));
+  CHECK(env.exists(store->dir() + "/settled"));
+}
+
 }  // namespace
 }  // namespace branchfs::test

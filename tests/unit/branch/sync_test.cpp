@@ -98,6 +98,19 @@ TEST_CASE("flush tells of a file that grew inside a block that was told before",
   CHECK(read(s.store, "main", "f") == shape("A" + blocks('a', 4).substr(1) + "onetwothree"));
 }
 
+TEST_CASE("what was flushed outlives a cut behind it, also after a write that was not flushed", "[P8]") {
+  Shadowing s;
+  s.branch.reset();
+  in_killed_process([&] {
+    s.open();
+    write(*s.branch, s.ino, 4 * kBlockSize, "one");
+    must(s.branch->flush());
+    write(*s.branch, s.ino, 8 * kBlockSize, "two");
+    resize(*s.branch, s.ino, 6 * kBlockSize);  // hands its record over, because blocks are going to be removed
+  });
+  CHECK(read(s.store, "main", "f") == shape(blocks('a', 4) + "one" + std::string(2 * kBlockSize - 3, '\0')));
+}
+
 TEST_CASE("blocks shared over ones that were written but not synced stay shared after a kill", "[P8]") {
   Shadowing s;
   s.branch.reset();

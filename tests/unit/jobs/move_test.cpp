@@ -25,7 +25,7 @@ TEST_CASE("a directory is moved in without copying") {
     found = found || moved.st_ino == st.st_ino;
   }
   CHECK(found);
-  CHECK_FALSE(has_moved_files(posix_env(), store->delta_dir(manifest.stack[0])));
+  CHECK_FALSE(must(has_moved_files(posix_env(), store->delta_dir(manifest.stack[0]))));
   check_clean(store);
 
   // It packs like any other delta.
@@ -87,6 +87,22 @@ TEST_CASE("a killed move is undone by gc; files in the way are not overwritten")
   must(collect_garbage(**store));
   CHECK(picture_of_host(source) == before);
   CHECK(objects(store) == "0 layers, 0 deltas, 0 trash");
+}
+
+TEST_CASE("what an import forgot to forget moves nothing back once the branch is packed") {
+  ScratchStore store;
+  fs::path source = store.dir() + "/source";
+  make_source(source);
+  const Manifest manifest = must(import_move(**store, "main", source, {}, {}));
+  const std::string dir = store->delta_dir(manifest.stack.at(0));
+  // Killed between publishing and this.
+  const Ino ino = must(store.open("main", OpenMode::read_only)->lookup(kRootIno, "PG_VERSION")).ino;
+  must(write_moved_files(posix_env(), dir, {source, {{ino, "PG_VERSION"}}}));
+  must(pack(**store, "main"));
+  CHECK_FALSE(must(has_moved_files(posix_env(), dir)));  // else gc obeys it once nothing reaches the delta
+  must(collect_garbage(**store));
+  CHECK_FALSE(fs::exists(source / "PG_VERSION"));
+  check_clean(store);
 }
 
 }  // namespace branchfs::test
