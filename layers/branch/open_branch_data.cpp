@@ -388,6 +388,8 @@ std::optional<CloneItem> OpenBranch::clone_of(const Node& from, const Run& run, 
   item.source_first = block;
   if (run.from == Run::From::delta) {
     if (run.delta == current_.load() || from.attr.nlink == 0) return std::nullopt;
+    // After a power cut the element might not have it, and what the block held before would be gone as well.
+    if (!view_->delta(run.delta).is_durable(from.attr.ino)) return std::nullopt;
     item.element = view_->delta(run.delta).id();
     return item;
   }

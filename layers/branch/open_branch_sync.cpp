@@ -473,7 +473,7 @@ Result<Frozen> OpenBranch::freeze(const StoreLock& lock, const std::string& name
   std::string next_dir = store_->delta_dir(next_id);
   BFS_TRY(Delta::create(store_->env(), next_dir, next_id));
   auto head = prepare_head(lock, name, next_id);
-  auto next = head ? Delta::open(store_->env(), next_dir, next_id, true, [](const Edit&, bool) { return Status{}; })
+  auto next = head ? Delta::open(store_->env(), next_dir, next_id, true, [](const Edit&, Told) { return Status{}; })
                    : Result<std::unique_ptr<Delta>>(head.error());
   if (next) (*next)->journal().hold();
   auto instant = next ? take_instant(*std::move(next), *head) : Result<Instant>(next.error());

@@ -58,10 +58,14 @@ Status View::replay(ObjectId id, bool writable) {
   std::size_t index = delta_count();
   replaying_open_ = writable;
   auto delta = Delta::open(store_->env(), store_->delta_dir(id), id, writable,
-                           [&](const Edit& edit, bool unsynced) { return apply(edit, index, unsynced); });
+                           [&](const Edit& edit, Told told) { return apply(edit, index, told); });
   if (!delta) return std::move(delta).error().context("delta " + id.hex());
   deltas_[index] = *std::move(delta);
   delta_count_.store(index + 1, std::memory_order_release);
+  for (const NodePtr& node : touched_nodes()) {
+    // As after a freeze: what is told of a frozen delta, its own journal holds.
+    if (!writable && node->told_in == index) node->journaled_size = node->attr.size;
+  }
   return settle_owned_sizes(index);
 }
 

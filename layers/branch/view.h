@@ -59,7 +59,7 @@ struct Node {
   std::uint64_t durable_size = 0;    // of a file that the open delta owns: what edits state instead
   RangeSet pending;                  // in the open delta's file, not yet in its journal
   RangeSet syncing;                  // as pending, being made durable by a sync
-  std::uint64_t told_size = 0;       // replay: what the last unsynced record said
+  std::uint64_t told_size = 0;       // replay: what the last record said that was told before its data
   std::size_t told_in = kNoDelta;    // the delta in whose journal there is one that no cut has taken back since
   bool dirty = false;                // in Branch's list of nodes to flush
   std::uint64_t changes = 0;         // of data or size, counted: tells a sync whether it has seen them all
@@ -146,8 +146,8 @@ class View {
   Result<std::shared_ptr<File>> data_file(std::size_t delta, Ino ino, bool create);
   void forget_file(std::size_t delta, Ino ino) { files_.drop({delta, ino}); }
 
-  // Applies an edit of delta number `index` to the nodes. `unsynced`: see Delta::Apply.
-  Status apply(const Edit& edit, std::size_t index, bool unsynced);
+  // Applies an edit of delta number `index` to the nodes.
+  Status apply(const Edit& edit, std::size_t index, Told told);
   // The clone's element, looked up in this stack; EXDEV when it is not there.
   Status resolve_clone(CloneRef& ref);
   static void insert_clone(Node& node, BlockNo first, CloneRef ref);
@@ -175,7 +175,7 @@ class View {
   Status open_stack(const std::vector<ObjectId>& stack, ObjectId open_delta);
   Status replay(ObjectId id, bool writable);
   Status settle_owned_sizes(std::size_t index);
-  Status apply_inode(const InodeItem& item, std::size_t index, bool unsynced);
+  Status apply_inode(const InodeItem& item, std::size_t index, Told told);
   Status apply_name(const NameItem& item);
   Result<NodePtr> node_to_change(Ino ino);
 

@@ -21,7 +21,7 @@ void View::set_owned(Node& node, std::size_t owner) {
   node.clones.clear();
 }
 
-Status View::apply_inode(const InodeItem& item, std::size_t index, bool unsynced) {
+Status View::apply_inode(const InodeItem& item, std::size_t index, Told told) {
   Ino ino = item.attr.ino;
   if (item.attr.nlink == 0) {
     if (base_ && ino <= base_->max_ino()) mark_dead(ino);
@@ -36,7 +36,7 @@ Status View::apply_inode(const InodeItem& item, std::size_t index, bool unsynced
   std::uint64_t size = found->attr.size;
   found->attr = item.attr;
   found->symlink = item.symlink;
-  if (unsynced) {
+  if (told != Told::durable) {
     found->told_size = item.attr.size;
     found->told_in = index;
   } else {
@@ -109,12 +109,12 @@ Status View::resolve_clone(CloneRef& ref) {
   return {};
 }
 
-Status View::apply(const Edit& edit, std::size_t index, bool unsynced) {
+Status View::apply(const Edit& edit, std::size_t index, Told told) {
   for (const CutItem& item : edit.cuts) {
     BFS_ASSIGN(NodePtr found, node_to_change(item.ino));
     if (found) found->told_in = kNoDelta;
   }
-  for (const InodeItem& item : edit.inodes) BFS_TRY(apply_inode(item, index, unsynced));
+  for (const InodeItem& item : edit.inodes) BFS_TRY(apply_inode(item, index, told));
   for (const CutItem& item : edit.cuts) {
     BFS_ASSIGN(NodePtr found, node_to_change(item.ino));
     if (!found || found->owner == index) continue;
@@ -145,7 +145,7 @@ Status View::apply(const Edit& edit, std::size_t index, bool unsynced) {
     if (!found || found->owner == index) continue;
     for (const BlockRange& range : item.ranges) {
       found->sources.set(range, Source::delta(index));
-      if (unsynced && replaying_open_) found->pending.add(range);
+      if (told == Told::unsynced && replaying_open_) found->pending.add(range);
     }
   }
   for (const NameItem& item : edit.names) BFS_TRY(apply_name(item));

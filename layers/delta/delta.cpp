@@ -105,7 +105,7 @@ Result<Sums::Made> Delta::make_sums(const std::function<bool()>& stop) {
 Status Delta::visit(RecordType type, std::span<const std::byte> payload, const Apply& apply) {
   if (type == RecordType::edit) {
     BFS_ASSIGN(Edit edit, Edit::decode(payload));
-    return apply(edit, false);
+    return apply(edit, Told::durable);
   }
   if (type != RecordType::unsynced || payload.size() < 16) {
     return make_error(Kind::damaged, "a record of a type that does not belong here");
@@ -119,7 +119,7 @@ Status Delta::visit(RecordType type, std::span<const std::byte> payload, const A
   if (!durable && boot != boot_) return {};  // the host lost power before this data was synced
   BFS_ASSIGN(Edit edit, Edit::decode(payload.subspan(16)));
   if (!durable) unsynced_.insert(ino);
-  return apply(edit, !durable);
+  return apply(edit, durable ? Told::vouched : Told::unsynced);
 }
 
 Result<std::shared_ptr<File>> Delta::open_file(Ino ino, bool writable, bool create) {
@@ -199,6 +199,12 @@ Status Delta::append_mark(const std::string& name, RecordType type, std::uint64_
   BFS_ASSIGN(JournalScan scan,
              Journal::scan(env_, path, id_, [](RecordType, std::span<const std::byte>) { return Status{}; }));
   return write_at(*file, scan.valid_size);
+}
+
+bool Delta::is_durable(Ino ino) {
+  if (sealed()) return true;
+  std::lock_guard lock(mutex_);
+  return !unsynced_.contains(ino) || confirmed_.contains({ino, boot_});
 }
 
 Status Delta::confirm(Ino ino) {

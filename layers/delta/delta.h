@@ -25,11 +25,18 @@
 
 namespace branchfs {
 
+// How an edit that holds came into the journal.
+enum class Told : std::uint8_t {
+  durable,   // its data was on the disk before it
+  unsynced,  // before its data, and it holds because the host did not lose power since: the data is to be synced before anything is
+             // acknowledged that depends on it
+  vouched,   // before its data, and a mark says that the data has reached the disk
+};
+
 class Delta {
  public:
-  // Applied for each edit that holds, in order. `unsynced`: it holds only because the host did not lose
-  // power since; its data is to be synced before anything is acknowledged that depends on it.
-  using Apply = std::function<Status(const Edit& edit, bool unsynced)>;
+  // Applied for each edit that holds, in order.
+  using Apply = std::function<Status(const Edit& edit, Told told)>;
 
   // Makes an empty delta, durably (also its name in `deltas`).
   static Status create(Env& env, const std::string& dir, ObjectId id);
@@ -61,6 +68,8 @@ class Delta {
   Status mark_sealed();
   // Makes durable what the inode has in this delta. For syncs that depend on a delta not yet sealed.
   Status confirm(Ino ino);
+  // Whether a power cut takes nothing that the inode has in this delta.
+  [[nodiscard]] bool is_durable(Ino ino);
   // What is known of its data by checksum; null: nothing yet. What was returned stays; another call may know more.
   [[nodiscard]] const Sums* sums() const { return known_sums_.load(std::memory_order_acquire); }
   // Makes the sums that are missing, of a sealed delta, and uses them; see Sums::make. One thread at a time.

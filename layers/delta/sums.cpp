@@ -429,7 +429,9 @@ Result<Sums::Made> Sums::Maker::run() {
   for (const DirItem& one : items) {
     stopped_ = stopped_ || stop_();
     if (stopped_) break;
-    if (Status done = item(one); !done && first_error) first_error = std::move(done);
+    Status done = item(one);
+    if (!done && means_full(done.error().sys)) return std::move(done).error();
+    if (!done && first_error) first_error = std::move(done);
   }
   if (stopped_) {
     BFS_TRY(flush());

@@ -114,7 +114,8 @@ Status Collector::layers() {
   return {};
 }
 
-// Files that a killed import moved here go back where they came from. False while the import still works.
+// Files that a killed import moved here go back where they came from. False while somebody has the delta open: an import still works on it,
+// or a view reads it. Asked under the journal's lock, since an import may write its list, and be killed, up to then.
 Result<bool> Collector::undo_move(const std::string& dir) {
   // None: a power cut has kept more of a delta's removal than of the undoing before it. An import makes it under the store lock.
   auto journal = env_.open(dir + "/journal", O_RDONLY);
@@ -123,7 +124,8 @@ Result<bool> Collector::undo_move(const std::string& dir) {
     BFS_ASSIGN(bool is_free, (*journal)->try_lock(LockMode::exclusive));
     if (!is_free) return false;
   }
-  BFS_TRY(move_back(env_, dir));
+  BFS_ASSIGN(const bool was_moved, has_moved_files(env_, dir));
+  if (was_moved) BFS_TRY(move_back(env_, dir));
   return true;
 }
 
@@ -134,14 +136,15 @@ Status Collector::deltas() {
     if (!id) continue;
     std::string dir = store_.delta_dir(*id);
     const bool is_reached = reached_.contains(*id);
-    BFS_ASSIGN(const bool was_moved, has_moved_files(env_, dir));
-    if (is_reached && was_moved) {
-      BFS_TRY(settle());
-      BFS_TRY(forget_moved_files(env_, dir));
-    }
-    if (is_reached && !env_.exists(store_.layer_path(*id))) continue;
-    if (!is_reached && was_moved) {
-      BFS_ASSIGN(bool undone, undo_move(dir));
+    if (is_reached) {
+      BFS_ASSIGN(const bool was_moved, has_moved_files(env_, dir));
+      if (was_moved) {
+        BFS_TRY(settle());
+        BFS_TRY(forget_moved_files(env_, dir));
+      }
+      if (!env_.exists(store_.layer_path(*id))) continue;
+    } else {
+      BFS_ASSIGN(const bool undone, undo_move(dir));
       if (!undone) continue;
     }
     // Packed, or unreachable; but a view opened before may still read it.

@@ -180,7 +180,7 @@ Result<Manifest> Mover::run(const std::string& name, Manifest manifest) {
     // reaches.
     BFS_ASSIGN(StoreLock lock, store_.lock());
     BFS_TRY(Delta::create(env_, dir, id_));
-    BFS_ASSIGN(delta, Delta::open(env_, dir, id_, true, [](const Edit&, bool) { return Status{}; }));
+    BFS_ASSIGN(delta, Delta::open(env_, dir, id_, true, [](const Edit&, Told) { return Status{}; }));
   }
   manifest.stack = {id_};
   manifest.delta = {};

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "layers/io/background.h"
+#include "layers/io/descriptors.h"
 #include "layers/jobs/jobs.h"
 #include "layers/jobs/move_undo.h"
 #include "layers/jobs/publish_layer.h"
@@ -34,22 +35,34 @@ class Packer {
  private:
   // stack[0] is the delta, everything below it is packed.
   Status delta(const std::vector<ObjectId>& stack);
+  Status forget_where_from(ObjectId id);
 
   Store& store_;
   const Progress& progress_;
   PackReport report_;
 };
 
+// The list of an import that was killed right after it had published the branch. Later, when nothing reaches the delta any more, gc would
+// move the branch's files back to where they came from.
+Status Packer::forget_where_from(ObjectId id) {
+  Env& env = store_.env();
+  const std::string dir = store_.delta_dir(id);
+  BFS_ASSIGN(const bool was_moved, has_moved_files(env, dir));
+  if (!was_moved) return {};
+  // An import that fails meanwhile takes its manifest back, under this lock, and needs the list then.
+  BFS_ASSIGN(const StoreLock lock, store_.lock());
+  BFS_TRY(store_.settle(lock));
+  BFS_ASSIGN(const auto branches, store_.list());
+  const bool is_reached = std::any_of(branches.begin(), branches.end(), [&](const BranchInfo& branch) {
+    return std::find(branch.manifest.stack.begin(), branch.manifest.stack.end(), id) != branch.manifest.stack.end();
+  });
+  return is_reached ? forget_moved_files(env, dir) : Status{};
+}
+
 Status Packer::delta(const std::vector<ObjectId>& stack) {
   ObjectId id = stack.front();
   Env& env = store_.env();
-  // An import that was killed right after it had published the branch. Later, when nothing reaches the delta any more, gc would move the
-  // branch's files back to where they came from.
-  BFS_ASSIGN(const bool was_moved, has_moved_files(env, store_.delta_dir(id)));
-  if (was_moved) {
-    BFS_TRY(store_.settle());
-    BFS_TRY(forget_moved_files(env, store_.delta_dir(id)));
-  }
+  BFS_TRY(forget_where_from(id));
   // One packer at a time for each delta; whoever comes second finds it done.
   auto lock = env.open(store_.delta_dir(id) + "/pack.lock", O_RDWR | O_CREAT, 0600);
   if (!lock && env.exists(store_.layer_path(id))) return {};
@@ -88,12 +101,13 @@ Result<PackReport> pack(Store& store, const std::string& name, const Progress& p
     for (const BranchInfo& branch : all) names.push_back(branch.name);
   }
   Packer packer(store, progress);
-  std::optional<Error> first_error;  // damage of one branch is nothing to the others
+  std::optional<Error> first_error;  // what is wrong with one branch is nothing to the others
   for (const std::string& branch : names) {
     // A branch that is reset or deleted meanwhile takes its deltas with it.
     Status packed = read_steadily(store, branch, [&](const Manifest& manifest) { return packer.stack(manifest.stack); });
     if (packed || (name.empty() && !store.has_branch(branch))) continue;
-    if (packed.error().kind != Kind::damaged) return std::move(packed).error();
+    const int why = packed.error().sys;
+    if (why == ECANCELED || means_full(why) || means_no_descriptor(why)) return std::move(packed).error();
     if (!first_error) first_error = std::move(packed).error();
   }
   if (first_error) return std::move(*first_error);

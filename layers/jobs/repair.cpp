@@ -56,7 +56,7 @@ class Repairer {
   [[nodiscard]] bool depends_on_marks(ObjectId id, const Bytes& journal) const;
   Status unneeded_data(ObjectId id, const Bytes& kept);
   Status sums(ObjectId id);
-  Status leftovers(const std::string& dir);
+  Status leftovers(const std::string& dir, std::string_view beginning);
   Status data(ObjectId id, const Sums& sums);
   Status salvaged(ObjectId id);
   Status damaged_layers();
@@ -306,7 +306,8 @@ bool Repairer::depends_on_marks(ObjectId id, const Bytes& journal) const {
 // False when it says what nothing else does and cannot be read.
 Result<bool> Repairer::mark(ObjectId id, const std::string& name, const Bytes& journal) {
   const std::string path = store_->delta_dir(id) + "/" + name;
-  if (!env_.exists(path)) return true;
+  BFS_ASSIGN(const bool is_there, env_.is_there(path));
+  if (!is_there) return true;
   BFS_ASSIGN(const auto bytes, content(path));
   JournalSalvage salvage;
   if (bytes) salvage = salvage_journal(*bytes, id, 0, budget_);
@@ -329,6 +330,7 @@ Result<bool> Repairer::mark(ObjectId id, const std::string& name, const Bytes& j
 
 Status Repairer::journal(ObjectId id) {
   const std::string path = store_->delta_dir(id) + "/journal";
+  BFS_TRY(leftovers(store_->delta_dir(id), "journal."));
   BFS_ASSIGN(const auto bytes, content(path));
   const Bytes have = bytes.value_or(Bytes{});
   std::uint64_t sealed_size = 0;
@@ -405,12 +407,12 @@ Status Repairer::unneeded_data(ObjectId id, const Bytes& kept) {
 Status Repairer::sums(ObjectId id) {
   const std::string dir = store_->delta_dir(id);
   const std::string path = dir + "/sums";
-  BFS_TRY(leftovers(dir + "/f"));
+  BFS_TRY(leftovers(dir + "/f", ""));
   auto known = Sums::open(env_, dir, id);
   if (known) return *known && report_.before.damaged.contains(id) ? data(id, **known) : Status{};
   if (means_no_descriptor(known.error().sys)) return std::move(known).error();
-  auto st = env_.stat(path);
-  const bool is_small = st && st->st_size <= kMostSumsMended;
+  BFS_ASSIGN(const struct ::stat st, env_.stat(path));
+  const bool is_small = st.st_size <= kMostSumsMended;
   auto bytes = is_small ? content(path) : Result<std::optional<Bytes>>(std::optional<Bytes>());
   JournalSalvage salvage;
   if (bytes && *bytes) salvage = salvage_journal(**bytes, id, 0, data_budget_);
@@ -425,12 +427,12 @@ Status Repairer::sums(ObjectId id) {
   return options_.dry ? Status{} : aside_.move(path);
 }
 
-// Of a repair that was killed while it put a copy in a data file's place: one of the two.
-Status Repairer::leftovers(const std::string& dir) {
+// Of a repair that was killed while it put a copy in a file's place: one of the two.
+Status Repairer::leftovers(const std::string& dir, std::string_view beginning) {
   auto items = env_.list(dir);
   if (!items) return {};
   for (const DirItem& item : *items) {
-    if (!item.name.ends_with(".tmp")) continue;
+    if (!item.name.starts_with(beginning) || !item.name.ends_with(".tmp")) continue;
     done(fmt::format("{}/{} is set aside", dir, item.name));
     if (!options_.dry) BFS_TRY(aside_.move(dir + "/" + item.name));
   }

@@ -230,6 +230,7 @@ class Verifier {
   void element(ObjectId id);
   void layer(ObjectId id);
   void delta(ObjectId id);
+  void leftovers(ObjectId id, const std::string& below, std::string_view beginning);
   void data(ObjectId id);
   void whole_tail(ObjectId id, const std::string& path);
   Status advance(std::uint64_t bytes) {
@@ -276,7 +277,19 @@ void Verifier::delta(ObjectId id) {
   if (!scan) return problem_in(id, fmt::format("delta {}: {}", id.hex(), scan.error().what));
   if (scan->valid_size < scan->file_size) whole_tail(id, path);
   ignore(advance(scan->file_size));
+  leftovers(id, "", "journal.");
+  leftovers(id, "f/", "");
   data(id);
+}
+
+// A repair that was killed may not have come to setting aside what it replaced.
+void Verifier::leftovers(ObjectId id, const std::string& below, std::string_view beginning) {
+  const auto files = env_.list(store_.delta_dir(id) + "/" + below);
+  if (!files) return;
+  for (const DirItem& item : *files) {
+    if (!item.name.starts_with(beginning) || !item.name.ends_with(".tmp")) continue;
+    problem_in(id, fmt::format("delta {}: {}{} was left by a repair that did not end", id.hex(), below, item.name));
+  }
 }
 
 // A frozen delta's data, as far as it has checksums.
@@ -286,11 +299,6 @@ void Verifier::data(ObjectId id) {
     if (error.sys == ENOENT && !env_.exists(dir)) return;
     problem_in(id, fmt::format("delta {}: {}", id.hex(), error.what));
   };
-  if (auto files = env_.list(dir + "/f")) {
-    for (const DirItem& item : *files) {
-      if (item.name.ends_with(".tmp")) problem_in(id, fmt::format("delta {}: f/{} was left by a repair that did not end", id.hex(), item.name));
-    }
-  }
   auto sums = Sums::open(env_, dir, id);
   if (!sums) return report(sums.error());
   if (!*sums) return;

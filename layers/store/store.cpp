@@ -279,10 +279,12 @@ Result<std::string> Store::prepare_manifest(const StoreLock&, const std::string&
 }
 
 Status Store::publish_manifest(const StoreLock& lock, const std::string& name, const std::string& prepared) const {
-  return change(lock, [&]() -> Status {
+  Status published = change(lock, [&]() -> Status {
     BFS_TRY(env_.rename(prepared, branch_dir(name) + "/manifest"));
     return env_.sync_dir(branch_dir(name));
   });
+  if (!published) ignore(env_.unlink(prepared));  // if it still has that name; the first error is the one to report
+  return published;
 }
 
 // The mark of an incomplete change is the size of the lock's file: setting it takes no room on a full disk. It need not be durable, since
@@ -295,7 +297,8 @@ Status Store::change(const StoreLock& lock, const std::function<Status()>& chang
   const Status done = change();
   lock.changing_ = false;
   BFS_TRY(done);
-  return mark_settled(lock);
+  mark_settled(lock);
+  return {};
 }
 
 // A filesystem that never writes in place (btrfs) needs room for any change but a removal: there the mark is that a file is gone.
@@ -307,17 +310,12 @@ Status Store::mark_unsettled(const StoreLock& lock) const {
   return {};
 }
 
-// Without room the mark stays: what is settled once more is as it was.
-Status Store::mark_settled(const StoreLock& lock) const {
-  BFS_ASSIGN(const struct ::stat st, lock.file_->stat());
-  Status marked;
-  if (st.st_size != 0) marked = lock.file_->truncate(0);
-  if (marked && !env_.exists(settled_path())) {
-    auto made = env_.open(settled_path(), O_WRONLY | O_CREAT);
-    if (!made) marked = std::move(made).error();
-  }
-  if (!marked && !means_full(marked.error().sys)) return marked;
-  return {};
+// Where that fails the mark stays: what is settled once more is as it was.
+void Store::mark_settled(const StoreLock& lock) const {
+  const auto st = lock.file_->stat();
+  if (!st) return;
+  if (st->st_size != 0 && !lock.file_->truncate(0)) return;
+  if (!env_.exists(settled_path())) static_cast<void>(env_.open(settled_path(), O_WRONLY | O_CREAT).ok());
 }
 
 Result<bool> Store::is_settled() const {
@@ -341,7 +339,8 @@ Status Store::settle(const StoreLock& lock) const {
     Status synced = env_.sync_dir(branches_dir() + "/" + item.name);
     if (!synced && synced.error().sys != ENOTDIR) return synced;  // a file here is nobody's branch
   }
-  return mark_settled(lock);
+  mark_settled(lock);
+  return {};
 }
 
 Result<std::vector<BranchInfo>> Store::list(

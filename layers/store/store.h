@@ -122,7 +122,7 @@ class Store {
   [[nodiscard]] std::string settled_path() const { return dir_ + "/settled"; }
   [[nodiscard]] Result<bool> is_settled() const;
   Status mark_unsettled(const StoreLock& lock) const;
-  Status mark_settled(const StoreLock& lock) const;
+  void mark_settled(const StoreLock& lock) const;
   Env& env_;
   std::string dir_;
   ObjectId id_;

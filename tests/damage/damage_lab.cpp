@@ -162,12 +162,12 @@ void DamageLab::build(const std::string& store_dir) {
   const ObjectId frozen = must(store->read_manifest("livekid")).stack.front();
   const std::string delta_dir = original() + "/deltas/" + frozen.hex();
   fs::remove(delta_dir + "/sealed");
-  auto delta = must(Delta::open(env, delta_dir, frozen, false, [](const Edit&, bool) { return Status{}; }));
+  auto delta = must(Delta::open(env, delta_dir, frozen, false, [](const Edit&, Told) { return Status{}; }));
   must(delta->confirm(at(*live, "base/5/1259")));
   must(delta->confirm(at(*live, "base/5/1260")));
   for (const auto& item : fs::directory_iterator(original() + "/deltas")) {
     const ObjectId id = must(ObjectId::parse(item.path().filename().string()));
-    auto one = must(Delta::open(env, item.path(), id, false, [](const Edit&, bool) { return Status{}; }));
+    auto one = must(Delta::open(env, item.path(), id, false, [](const Edit&, Told) { return Status{}; }));
     if (one->sealed()) must(one->make_sums([] { return false; }));
   }
 }

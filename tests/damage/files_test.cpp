@@ -68,7 +68,7 @@ std::string read_delta(const std::string& dir, const std::string& journal, const
   must(Delta::create(posix_env(), dir + "/delta", kId));
   if (!journal.empty()) spill(dir + "/delta/journal", journal);
   if (!sealed.empty()) spill(dir + "/delta/sealed", sealed);
-  return says(Delta::open(posix_env(), dir + "/delta", kId, false, [](const Edit&, bool) { return Status{}; }));
+  return says(Delta::open(posix_env(), dir + "/delta", kId, false, [](const Edit&, Told) { return Status{}; }));
 }
 
 std::string read_store(const std::string& dir, const std::string& bytes) {

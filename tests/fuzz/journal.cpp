@@ -49,7 +49,7 @@ void fill(Env& env) {
   auto store = need(Store::open(env, kStore));
   write_layer(env, store->layer_path(kBase), kBase);
   need(Delta::create(env, store->delta_dir(kFrozen), kFrozen));
-  auto delta = need(Delta::open(env, store->delta_dir(kFrozen), kFrozen, true, [](const Edit&, bool) { return Status{}; }));
+  auto delta = need(Delta::open(env, store->delta_dir(kFrozen), kFrozen, true, [](const Edit&, Told) { return Status{}; }));
   put_data(*delta, Ino{3});
   put_data(*delta, Ino{9});
   Edit edit;
@@ -71,7 +71,7 @@ class World {
     const std::string dir = store_->delta_dir(id_);
     need(Delta::create(env_, dir, id_));
     {
-      auto delta = need(Delta::open(env_, dir, id_, true, [](const Edit&, bool) { return Status{}; }));
+      auto delta = need(Delta::open(env_, dir, id_, true, [](const Edit&, Told) { return Status{}; }));
       for (const std::uint64_t ino : {3U, 9U, 10U}) put_data(*delta, Ino{ino});
     }
     put_file(env_, dir + "/" + name, input);

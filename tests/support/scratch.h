@@ -48,7 +48,7 @@ class ScratchStore {
     ObjectId id = env_.new_id();
     must(Delta::create(env_, store_->delta_dir(id), id));
     auto delta = must(
-        Delta::open(env_, store_->delta_dir(id), id, true, [](const Edit&, bool) { return Status{}; }));
+        Delta::open(env_, store_->delta_dir(id), id, true, [](const Edit&, Told) { return Status{}; }));
     Edit edit;
     InodeItem root;
     root.attr.ino = kRootIno;

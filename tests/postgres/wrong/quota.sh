@@ -75,14 +75,23 @@ for size in $(sizes 4000000); do
   b gc > /dev/null
   equal "$(store_objects)" "$objects" "the store after an import with $size bytes of quota"
 done
+gave_up=0
+echo first > "$work/look/synced"
 for size in $(sizes 100000); do
   head -c 30000 /dev/urandom > "$work/look/unsynced"
+  sync "$work/look/synced"  # hands over the journal's records: what is handed over later may find no room, which a branch does not survive
   leave "$size"
   made=no
   if refused_or_done "create with $size bytes of quota" b create x --from open; then made=yes; fi
   if refused_or_done "rename with $size bytes of quota" b rename side other; then room; b rename other side > /dev/null; fi
-  equal "$(field open read_only)" false "read_only of the parent after a create with $size bytes of quota"
   room
+  # Room that was reserved is no promise here: the parent may have turned read-only, as after any sync that found none (P2).
+  if [[ $(field open read_only) == true ]]; then
+    gave_up=$((gave_up + 1))
+    b umount open > /dev/null 2>&1 || true
+    b mount open "$work/look" > /dev/null
+    equal "$(head -n 1 "$work/look/synced")" first "the synced file of a parent that turned read-only"
+  fi
   [[ $made == no ]] || b delete x > /dev/null
   echo more >> "$work/look/synced" && sync "$work/look/synced" || fail "a write after a create with $size bytes of quota"
 done
@@ -94,7 +103,7 @@ for size in $(sizes 300000); do
   equal "$(find "$BRANCHFS_STORE" -name '*.tmp')" "" "temporary files after pack with $size bytes of quota"
 done
 ((refused > 0)) || fail "no quota refused anything"
-say "  $refused refused"
+say "  $refused refused, $gave_up times the parent was opened again"
 
 say "writes of a mount"
 lost=0

@@ -136,7 +136,7 @@ TEST_CASE("a sealed journal that became shorter is damage", "[P8]") {
   must(create_branch(**store, "child", "main", {}));
   ObjectId frozen = must(store->read_manifest("main")).stack.front();
   must(must(Delta::open(posix_env(), store->delta_dir(frozen), frozen, false,
-                        [](const Edit&, bool) { return Status{}; }))->seal());
+                        [](const Edit&, Told) { return Status{}; }))->seal());
   flip_byte(journal, size_of(journal) - 4);  // the last record: nothing behind it testifies
   auto opened = Branch::open(*store, "child", {});
   REQUIRE(!opened);

@@ -51,7 +51,7 @@ struct Summed {
     REQUIRE(must(delta()->make_sums([] { return false; })) == Sums::Made::all);
   }
   std::unique_ptr<Delta> delta() {
-    return must(Delta::open(posix_env(), dir(), id, false, [](const Edit&, bool) { return Status{}; }));
+    return must(Delta::open(posix_env(), dir(), id, false, [](const Edit&, Told) { return Status{}; }));
   }
   static void put(const std::string& path, std::uint64_t at, const std::string& bytes) {
     std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);

@@ -74,7 +74,7 @@ TEST_CASE("a killed move is undone by gc; files in the way are not overwritten")
   must(env.rename(source / "PG_VERSION", dir + "/f/0000000000000005"));
   must(env.rename(source / "base/1/odd", dir + "/f/0000000000000006"));
   SECTION("while it still runs, gc leaves it alone") {
-    auto delta = must(Delta::open(env, dir, id, true, [](const Edit&, bool) { return Status{}; }));
+    auto delta = must(Delta::open(env, dir, id, true, [](const Edit&, Told) { return Status{}; }));
     must(collect_garbage(**store));
     CHECK(fs::exists(dir + "/f/0000000000000005"));
   }

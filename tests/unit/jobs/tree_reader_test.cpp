@@ -72,7 +72,7 @@ TEST_CASE("a tree reader ends on directories that name each other") {
   store.make_root("loop");
   const ObjectId id = must(store->read_manifest("loop")).stack.front();
   {
-    auto delta = must(Delta::open(posix_env(), store->delta_dir(id), id, true, [](const Edit&, bool) { return Status{}; }));
+    auto delta = must(Delta::open(posix_env(), store->delta_dir(id), id, true, [](const Edit&, Told) { return Status{}; }));
     Edit edit;
     InodeItem dir;
     dir.attr.ino = Ino{2};

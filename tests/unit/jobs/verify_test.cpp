@@ -110,7 +110,7 @@ TEST_CASE("verify finds a tree that does not hang together") {
   }
   {
     auto delta = must(
-        Delta::open(posix_env(), store->delta_dir(id), id, true, [](const Edit&, bool) { return Status{}; }));
+        Delta::open(posix_env(), store->delta_dir(id), id, true, [](const Edit&, Told) { return Status{}; }));
     must(delta->journal().sync(delta->append(edit)));
   }
   auto report = must(verify_branch(**store, "main"));
