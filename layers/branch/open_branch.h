@@ -186,7 +186,7 @@ class OpenBranch final : public Branch {
   bool stopping_ = false;
   std::deque<std::size_t> to_seal_;
   std::deque<std::size_t> to_sum_;  // sealed, without all their checksums …
-  std::vector<std::size_t> to_sum_later_;  // … which another process was making when we looked
+  std::vector<std::size_t> to_sum_later_;  // … which another process was making when we looked, or for which there was no room or descriptor
   std::thread flusher_;
   std::thread sealer_;
 };
